@@ -1,0 +1,41 @@
+# make demo   from nothing to a generated picture: install, train, measure, export, run without TensorFlow
+# make test   the tests that need neither network nor data (minutes)
+# make check  all tests, also the slow ones, and the style
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+DEMO := runs/demo
+
+.PHONY: demo test check install
+.DEFAULT_GOAL := demo
+
+demo: install
+	@rm -rf $(DEMO)
+	$(RUN) -m recipes dcgan --preset digits --folder $(DEMO)
+	$(RUN) -m edge $(DEMO)/export --count 100 --out $(DEMO)/edge.png
+	$(RUN) -m edge $(DEMO)/export --interpolate 1 8 --count 12 --precision dynamic --out $(DEMO)/interpolation.png
+	@echo
+	@echo "Pictures that the exported file made without TensorFlow:"
+	@echo "  $(DEMO)/edge.png             100 seeds"
+	@echo "  $(DEMO)/interpolation.png    on the way from seed 1 to seed 8, quantised to 8 bits"
+	@echo "How they took shape: $(DEMO)/samples/, how training went: $(DEMO)/curves.png"
+
+test: install
+	$(RUN) -m pytest -m "not slow"
+
+check: install-dev
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(RUN) -m pytest
+
+install: $(VENV)/installed
+
+install-dev: install
+	$(VENV)/bin/pip install --quiet --requirement requirements-dev.txt
+
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || (echo "error: Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 2)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --requirement requirements.txt
+	touch $@

@@ -1,0 +1,133 @@
+"""Makes pictures with exported models from the command line.
+
+Run it from the folder that holds `edge/`:
+
+    python -m edge                                                       # lists the models
+    python -m edge dcgan_fashion_mnist --seed 3 --count 16               # seeds 3 .. 18 in a grid
+    python -m edge dcgan_fashion_mnist --precision dynamic --out grid.png
+    python -m edge dcgan_fashion_mnist --interpolate 3 7 --count 32 --out walk.gif
+    python -m edge runs/dcgan-1/export                                   # a model anywhere on disk
+"""
+
+import argparse
+import sys
+import time
+
+from edge import cards, runtime
+
+READABLE_PIXELS = 112  # on the screen, for the side of one picture
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports a wrong command line like every other mistake of a user: one sentence, no usage."""
+
+    def error(self, message):
+        """Raises instead of leaving the program, so that `main` reports it."""
+        raise ValueError(f"{message} (see --help)")
+
+
+def make_parser():
+    """Describes the command line."""
+    parser = Parser(
+        prog="python -m edge",
+        description="Make pictures with an exported model; without a model, list the models.",
+    )
+    parser.add_argument("model", nargs="?", help="a name, a folder with card.json, a .tflite file")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--seed", type=int, default=0, help="seed of the first picture (default 0)")
+    start.add_argument(
+        "--interpolate",
+        type=int,
+        nargs=2,
+        metavar=("A", "B"),
+        help="walk from the picture of seed A to that of seed B; --out NAME.gif makes it move",
+    )
+    parser.add_argument("--count", type=int, default=16, help="number of pictures (default 16)")
+    parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
+    parser.add_argument("--out", help="picture file (default: a PNG in this folder)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
+    parser.add_argument("--scale", type=int, help="screen pixels for a pixel (default: readable)")
+    return parser
+
+
+def number(value, digits):
+    """Formats a number of a card, or a dash where the card has none."""
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def model_table(models):
+    """Describes models in lines of text, one line for each file on disk."""
+    width = max(len(card["name"]) for _, card in models)
+    row = "{:<" + str(width) + "}  {:<9} {:>8} {:>8} {:>7}  {}"
+    lines = [row.format("name", "precision", "KB", "ms", "FID", "title")]
+    for folder, card in models:
+        precisions = cards.precisions_on_disk(folder, card)
+        for precision in precisions:
+            entry = card["files"][precision]
+            kilobytes = number((folder / entry["file"]).stat().st_size / 1000, 0)
+            latency = number(entry.get("latency_ms"), 2)
+            fid = number(entry.get("quality", {}).get("fid"), 2)
+            lines.append(row.format(card["name"], precision, kilobytes, latency, fid, card["title"]))
+        if not precisions:
+            lines.append(row.format(card["name"], "none", "-", "-", "-", card["title"]))
+    return "\n".join(lines)
+
+
+def print_models():
+    """Lists the models of `exported/`."""
+    models = runtime.list_models()
+    if not models:
+        print(f"There is no model in {cards.EXPORTED} yet.")
+        print("`python -m recipes dcgan --preset fashion_mnist --publish` trains one.")
+        return
+    print(model_table(models))
+    print("\n`python -m edge NAME --seed 0 --count 16` writes pictures; ms and FID are the card's.")
+
+
+def make_pictures(options):
+    """Loads the model, makes the pictures, writes the file and says so."""
+    runtime.check_seeds(options.seed, options.count)
+    if options.scale is not None and options.scale < 1:
+        raise ValueError(f"scale must be at least 1, got {options.scale}")
+    if options.out:
+        runtime.check_picture_path(options.out)
+    model = runtime.load(options.model, options.precision, options.threads)
+
+    start = time.perf_counter()
+    if options.interpolate:
+        pictures = model.interpolate(*options.interpolate, options.count)
+        seeds = "{}_to_{}".format(*options.interpolate)
+    else:
+        pictures = model.pictures(options.seed, options.count)
+        seeds = options.seed
+    milliseconds = 1000 * (time.perf_counter() - start)
+
+    out = options.out or f"{model.name}_seed{seeds}.png"
+    scale = options.scale or max(1, round(READABLE_PIXELS / pictures.shape[1]))
+    if options.interpolate and out.lower().endswith(".gif"):
+        frames = [runtime.grid(picture[None], scale=scale) for picture in pictures]
+    else:
+        columns = options.count if options.interpolate else None
+        frames = [runtime.grid(pictures, columns, scale)]
+    runtime.save_picture(out, frames)
+    noun = "picture" if options.count == 1 else "pictures"
+    print(f"{out}: {options.count} {noun} of {model.name}, {model.precision}")
+    print(f"{milliseconds / options.count:.2f} ms a picture, preparing the network included")
+
+
+def main(argv=None):
+    """Runs the command line and returns the exit code: 0, or 2 after a mistake of the user."""
+    try:
+        options = make_parser().parse_args(argv)
+        if options.model is None:
+            print_models()
+        else:
+            make_pictures(options)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Finds exported models, reads their cards and checks their files.
+
+A model is a folder `exported/<name>/` with `card.json` and one `.tflite` file for each precision.
+The card says what the model is, where it comes from, what its functions take and return, how good
+and how large each file is, and each file's hash, so that a damaged or foreign file is noticed
+before it runs.
+"""
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+EXPORTED = Path(__file__).resolve().parent.parent / "exported"
+SCHEMA = 1
+CARD_KEYS = ("schema", "name", "title", "signatures", "files")
+
+
+def parse_card(data, source, keys):
+    """Reads the bytes of a card and checks its form.
+
+    Args:
+        data: JSON as bytes.
+        source: Where it was read, for the error message.
+        keys: Names that must be there.
+
+    Returns:
+        The card as a dictionary.
+
+    Raises:
+        ValueError: It is not JSON, has another schema number, or lacks a key.
+    """
+    try:
+        card = json.loads(data)
+    except ValueError as error:
+        raise ValueError(f"{source} is not valid JSON: {error}") from error
+    kind = type(card).__name__
+    if kind != "dict":
+        raise ValueError(f"{source} is not a card: it holds a {kind}, not an object")
+    if card.get("schema", SCHEMA) != SCHEMA:
+        raise ValueError(
+            f"{source} has schema {card['schema']!r}, but this program reads schema {SCHEMA}: "
+            "use the edge/ folder of the commit that exported it"
+        )
+    missing = [key for key in keys if key not in card]
+    if missing:
+        raise ValueError(f"{source} lacks {', '.join(missing)}: export the model again")
+    return card
+
+
+def read_card(folder):
+    """Reads `card.json` of a model's folder.
+
+    Raises:
+        OSError: There is no such file.
+        ValueError: The card is broken, or an entry of `files` has neither a file with its hash nor
+            a reason why it is not shipped.
+    """
+    path = Path(folder) / "card.json"
+    card = parse_card(path.read_bytes(), path, CARD_KEYS)
+    if type(card["files"]) is not dict:
+        raise ValueError(f"{path} is broken: 'files' must be an object, one entry a precision")
+    for precision, entry in card["files"].items():
+        if isinstance(entry, dict) and "not_shipped" in entry:
+            continue
+        if not isinstance(entry, dict) or not {"file", "sha256"} <= entry.keys():
+            raise ValueError(f"{path} is broken: files.{precision} needs file and sha256")
+        if Path(str(entry["file"])).name != entry["file"]:
+            raise ValueError(f"{path} is broken: files.{precision}.file is not a plain file name")
+    return card
+
+
+def embedded_card(path):
+    """Reads the copy of the card inside a `.tflite` file (metadata entry `model_card.json`).
+
+    A `.tflite` file is a FlatBuffer; the accessors of its schema read single fields and leave the
+    weights alone. The copy has no hashes, since a file cannot contain its own.
+
+    Raises:
+        ValueError: The file has no such entry, or the card in it is broken.
+    """
+    model = schema.Model.GetRootAs(path.read_bytes(), 0)
+    for index in range(model.MetadataLength()):
+        entry = model.Metadata(index)
+        if entry.Name() == b"model_card.json" and entry.Buffer() < model.BuffersLength():
+            data = np.asarray(model.Buffers(entry.Buffer()).DataAsNumpy(), np.uint8).tobytes()
+            return parse_card(data, f"the card inside {path}", keys=("schema", "name"))
+    raise ValueError(f"{path} has no card, neither inside nor in a card.json beside it")
+
+
+def precisions_on_disk(folder, card):
+    """Returns the precisions of a card whose file is there, in the card's order."""
+    files = {precision: entry.get("file") for precision, entry in card["files"].items()}
+    return [name for name, file in files.items() if file and (folder / file).is_file()]
+
+
+def find(name_or_path):
+    """Finds a model by its name in `exported/`, else by path.
+
+    Returns:
+        The path of a folder with a `card.json`, or of a `.tflite` file.
+
+    Raises:
+        ValueError: There is no such model; the message has the nearest names.
+    """
+    text = str(name_or_path)
+    named = EXPORTED / text
+    if Path(text).name == text and (named / "card.json").is_file():
+        return named
+    path = Path(text)
+    if path.is_dir() and not (path / "card.json").is_file():
+        raise ValueError(f"the folder {path} has no card.json, so it is not an exported model")
+    if path.exists() and not path.is_dir() and path.suffix != ".tflite":
+        raise ValueError(f"{path} is not a model: give a name, its folder or a .tflite file")
+    if path.exists():
+        return path
+    names = [card.parent.name for card in EXPORTED.glob("*/card.json")]
+    nearest = difflib.get_close_matches(text, names, cutoff=0.4)
+    hint = f"the nearest names are {', '.join(nearest)}, and " if nearest else ""
+    raise ValueError(f"no model is called {text!r} and no such path exists: {hint}`python -m edge` lists them")
+
+
+def remake_hint(folder):
+    """Returns the command that makes a model's files again, for error messages."""
+    shown = f"exported/{folder.name}" if folder.parent == EXPORTED else folder
+    return f"`python -m zoo.export remake {shown}`"
+
+
+def file_of(folder, card, precision):
+    """Returns the path of the file of one precision.
+
+    Raises:
+        ValueError: The card has no such precision, it was not shipped, or it is not on disk.
+    """
+    shipped = ", ".join(name for name, it in card["files"].items() if "not_shipped" not in it)
+    entry = card["files"].get(precision)
+    if entry is None:
+        raise ValueError(f"{card['name']} has no precision {precision!r}: choose one of {shipped}")
+    if "not_shipped" in entry:
+        reason = str(entry["not_shipped"]).rstrip(".")
+        raise ValueError(f"{card['name']} is not shipped as {precision} ({reason}): choose one of {shipped}")
+    path = folder / entry["file"]
+    if not path.is_file():
+        raise ValueError(f"{path} is not on disk: {remake_hint(folder)} makes it")
+    return path
+
+
+def check_hash(path, sha256):
+    """Refuses a file that is not the one its card was written for."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"{path} does not match the sha256 in its card, so it is damaged or of another export: "
+            f"{remake_hint(path.parent)} makes it again"
+        )

@@ -1,0 +1,350 @@
+"""Runs exported generators with LiteRT: seeds and latent vectors in, pictures out.
+
+A `.tflite` file has named functions, its *signatures*, each with named inputs and outputs of fixed
+shape. Those used here:
+
+    generate_from_seed   seed int32 (1,)    -> image float32 (1, H, W, C) in [-1, 1]
+    generate_batch       seed int32 (1,)    -> image (16, H, W, C), pictures of seeds s .. s + 15
+    latents              seed int32 (1,)    -> z float32 (1, D)
+    generate             z float32 (1, D)   -> image (1, H, W, C)
+
+The noise is drawn inside the file, so one seed is one picture on every device, and
+`pictures(3, 16)` are the pictures of seeds 3 to 18. Read `load`, then `Model.run`: these are the
+few calls that a client in any language needs. Each mistake of a user raises `ValueError` or
+`OSError` with one sentence.
+"""
+
+import math
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from PIL import Image
+
+from edge import cards
+
+PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"}
+MILLISECONDS_PER_FRAME = 80
+
+
+class Tensor(NamedTuple):
+    """Shape and type of an input or an output."""
+
+    shape: tuple
+    dtype: np.dtype
+
+    def __str__(self):
+        return f"{self.dtype.name} {self.shape}"
+
+
+class Signature(NamedTuple):
+    """Inputs and outputs of one function of a file, each a dictionary from name to `Tensor`."""
+
+    inputs: dict
+    outputs: dict
+
+
+def tensors(details):
+    """Turns the interpreter's description of inputs or outputs into `Tensor`s."""
+    found = {}
+    for name, entry in details.items():
+        found[name] = Tensor(tuple(entry["shape"].tolist()), np.dtype(entry["dtype"]))
+    return found
+
+
+def first_line(error):
+    """Returns the first line of an error's message without its full stop."""
+    lines = str(error).splitlines() or ["no reason given"]
+    return lines[0].rstrip(".")
+
+
+def open_interpreter(path, threads):
+    """Opens a `.tflite` file; LiteRT checks the file's structure before using it."""
+    try:
+        return Interpreter(model_path=str(path), num_threads=threads)
+    except (ValueError, RuntimeError) as error:
+        reason = first_line(error)
+        raise ValueError(f"LiteRT cannot open {path}, it is damaged: {reason}") from error
+
+
+def check_seeds(first_seed, count):
+    """Refuses fewer than one seed, and seeds that are no 32-bit whole numbers."""
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    if int(first_seed) != first_seed:
+        raise ValueError(f"a seed must be a whole number, got {first_seed}")
+    last_seed = int(first_seed) + count - 1
+    low = -(2**31)
+    high = 2**31 - 1
+    if first_seed < low or last_seed > high:
+        raise ValueError(f"seeds must be in {low} .. {high}, got {first_seed} .. {last_seed}")
+
+
+def slerp(start, end, fractions):
+    """Interpolates spherically between two vectors (Shoemake 1985; White 2016, arXiv:1609.04468).
+
+        z(t) = sin((1 - t) w) / sin(w) start + sin(t w) / sin(w) end,   w = angle between the two
+
+    Normal vectors of many dimensions D lie close to the sphere of radius sqrt(D). The straight line
+    between two of them cuts through its inside, where no generator was trained; this path does not.
+
+    Args:
+        start: (D,).
+        end: (D,).
+        fractions: (F,) values t in [0, 1].
+
+    Returns:
+        float32 (F, D). Parallel vectors have no unique path on a sphere and get the straight line.
+    """
+    start = np.asarray(start, np.float64)
+    end = np.asarray(end, np.float64)
+    t = np.asarray(fractions, np.float64)[:, np.newaxis]  # (F, 1)
+    lengths = np.linalg.norm(start) * np.linalg.norm(end)
+    cosine = np.dot(start, end) / lengths if lengths > 0 else 1.0
+    angle = np.arccos(np.clip(cosine, -1.0, 1.0))
+    if np.sin(angle) < 1e-6:
+        return ((1.0 - t) * start + t * end).astype(np.float32)  # (F, D)
+    path = (np.sin((1.0 - t) * angle) * start + np.sin(t * angle) * end) / np.sin(angle)
+    return path.astype(np.float32)  # (F, D)
+
+
+class Model:
+    """One opened `.tflite` file; `load` makes it.
+
+    Attributes:
+        path: The file.
+        card: Its card as a dictionary.
+        name: The model's name.
+        precision: `"fp32"`, `"fp16"`, `"dynamic"`, `"int8"`, or `"unknown"` for a lone file.
+        signatures: Dictionary from signature name to `Signature`, as the file itself has it.
+    """
+
+    def __init__(self, path, card, precision, interpreter):
+        self.path = path
+        self.card = card
+        self.name = card["name"]
+        self.precision = precision
+        self.signatures = {}
+        self._runners = {}
+        for name in interpreter.get_signature_list():
+            runner = interpreter.get_signature_runner(name)
+            inputs = tensors(runner.get_input_details())
+            outputs = tensors(runner.get_output_details())
+            self.signatures[name] = Signature(inputs, outputs)
+            self._runners[name] = runner
+
+    def signature(self, name):
+        """Returns a `Signature`; where there is none, the `ValueError` has the names there are."""
+        if name not in self.signatures:
+            names = ", ".join(self.signatures) or "none"
+            raise ValueError(f"{self.name} has no signature {name!r}, its signatures are: {names}")
+        return self.signatures[name]
+
+    def run(self, signature, /, **inputs):
+        """Runs one signature.
+
+        Args:
+            signature: Its name.
+            **inputs: One array for each input, of exactly the shape and type the file declares.
+
+        Returns:
+            Dictionary from output name to array.
+
+        Raises:
+            ValueError: The signature does not exist, or an input is missing, unknown, or of another
+                shape or type.
+        """
+        expected = self.signature(signature).inputs
+        if inputs.keys() != expected.keys():
+            given = ", ".join(inputs) or "nothing"
+            wanted = ", ".join(expected)
+            raise ValueError(f"{signature!r} of {self.name} takes {wanted}, got {given}")
+        arrays = {name: np.asarray(value) for name, value in inputs.items()}
+        for name, array in arrays.items():
+            given = Tensor(array.shape, array.dtype)
+            if given != expected[name]:
+                raise ValueError(f"{name!r} of {signature!r} must be {expected[name]}, but {given} was given")
+        try:
+            return self._runners[signature](**arrays)
+        except RuntimeError as error:
+            reason = first_line(error)
+            raise ValueError(f"LiteRT cannot run {signature!r} of {self.path}: {reason}") from error
+
+    def pictures(self, first_seed, count):
+        """Makes the pictures of seeds `first_seed .. first_seed + count - 1`.
+
+        Full groups of 16 go through `generate_batch` where the file has it, the rest one by one.
+
+        Returns:
+            float32 (count, H, W, C) in [-1, 1].
+
+        Raises:
+            ValueError: `count` is below 1, a seed does not fit into int32, or the model does not
+                start from seeds alone.
+        """
+        check_seeds(first_seed, count)
+        self.signature("generate_from_seed")
+        batch = self.signatures.get("generate_batch")
+        batch_size = batch.outputs["image"].shape[0] if batch else count + 1
+        pictures = []
+        made = 0
+        while made < count:
+            full = count - made >= batch_size
+            signature = "generate_batch" if full else "generate_from_seed"
+            seed = np.array([first_seed + made], np.int32)
+            pictures.append(self.run(signature, seed=seed)["image"])  # (16 or 1, H, W, C)
+            made += len(pictures[-1])
+        return np.concatenate(pictures)  # (count, H, W, C)
+
+    def latents(self, seeds):
+        """Returns the latent vectors behind the pictures of N seeds: float32 (N, D)."""
+        vectors = []
+        for seed in seeds:
+            check_seeds(seed, 1)
+            vectors.append(self.run("latents", seed=np.array([seed], np.int32))["z"])  # (1, D)
+        return np.concatenate(vectors)  # (N, D)
+
+    def generate(self, z):
+        """Decodes latent vectors (N, D) to pictures (N, H, W, C), float32 in [-1, 1]."""
+        size = self.signature("generate").inputs["z"].shape[1:]
+        z = np.asarray(z, np.float32)
+        if z.shape[1:] != size or len(z) == 0:
+            wanted = ", ".join(map(str, size))
+            raise ValueError(f"z must have shape (N, {wanted}) with N >= 1, got {z.shape}")
+        pictures = [self.run("generate", z=row[np.newaxis])["image"] for row in z]
+        return np.concatenate(pictures)  # (N, H, W, C)
+
+    def interpolate(self, seed_a, seed_b, frames):
+        """Walks through latent space from the picture of one seed to that of another.
+
+        Returns:
+            float32 (frames, H, W, C); the first is the picture of `seed_a`, the last of `seed_b`.
+        """
+        if frames < 2:
+            raise ValueError(f"count must be at least 2 for an interpolation, got {frames}")
+        start, end = self.latents([seed_a, seed_b])
+        return self.generate(slerp(start, end, np.linspace(0.0, 1.0, frames)))
+
+
+def load(name_or_path, precision=None, threads=1, verify=True):
+    """Opens a model.
+
+    Args:
+        name_or_path: A name in `exported/`, a folder with a `card.json`, or a `.tflite` file. A
+            file that no `card.json` beside it lists is opened with the card embedded in it; that
+            has no hash to verify.
+        precision: One of the card's precisions; None is `"fp32"`, or what a given file is.
+        threads: CPU threads; small models are fastest with one.
+        verify: Whether to compare the file with the sha256 in the card.
+
+    Returns:
+        A `Model`.
+
+    Raises:
+        ValueError: The model, precision or file does not exist, or the card or file is damaged.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    path = cards.find(name_or_path)
+    if path.is_dir():
+        card = cards.read_card(path)
+        precision = precision or "fp32"
+        path = cards.file_of(path, card, precision)
+    else:
+        has_card = (path.parent / "card.json").is_file()
+        card = cards.read_card(path.parent) if has_card else {"files": {}}
+        listed = [key for key, entry in card["files"].items() if entry.get("file") == path.name]
+        if precision is not None and precision not in listed:
+            raise ValueError(f"{path} is one file: give its folder to choose a precision")
+        precision = listed[0] if listed else "unknown"
+    if precision == "unknown":
+        interpreter = open_interpreter(path, threads)
+        return Model(path, cards.embedded_card(path), precision, interpreter)
+    if verify:
+        cards.check_hash(path, card["files"][precision]["sha256"])
+    return Model(path, card, precision, open_interpreter(path, threads))
+
+
+def list_models(folder=None):
+    """Returns `(folder, card)` of each model in a folder (default: `exported/`), by name."""
+    found = sorted(Path(folder or cards.EXPORTED).glob("*/card.json"))
+    return [(path.parent, cards.read_card(path.parent)) for path in found]
+
+
+def to_uint8(pictures):
+    """Turns pictures in [-1, 1] into bytes 0 .. 255; values outside are clipped."""
+    return np.clip(np.rint((np.asarray(pictures) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def enlarge(picture, scale):
+    """Repeats every pixel of a picture (H, W, ...) `scale` times along both axes."""
+    if scale < 1:
+        raise ValueError(f"scale must be at least 1, got {scale}")
+    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def grid(pictures, columns=None, scale=1):
+    """Lays pictures out row by row, one white pixel apart, and enlarges the whole.
+
+    Args:
+        pictures: float (N, H, W, C) in [-1, 1], C = 1 or 3.
+        columns: Pictures in a row; None makes the grid about square.
+        scale: Screen pixels along each side of a pixel.
+
+    Returns:
+        uint8 (height, width) for C = 1, (height, width, 3) for C = 3.
+
+    Raises:
+        ValueError: The pictures have another shape, or `columns` or `scale` is below 1.
+    """
+    pictures = to_uint8(pictures)
+    if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or len(pictures) == 0:
+        raise ValueError(f"pictures must be (N, H, W, 1) or (N, H, W, 3), got {pictures.shape}")
+    count, height, width, channels = pictures.shape
+    columns = math.ceil(math.sqrt(count)) if columns is None else columns
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, got {columns}")
+    rows = math.ceil(count / columns)
+    size = (rows * (height + 1) - 1, columns * (width + 1) - 1, channels)
+    canvas = np.full(size, 255, np.uint8)
+    for index, picture in enumerate(pictures):
+        top = index // columns * (height + 1)
+        left = index % columns * (width + 1)
+        canvas[top : top + height, left : left + width] = picture
+    canvas = enlarge(canvas, scale)
+    return canvas[:, :, 0] if channels == 1 else canvas
+
+
+def check_picture_path(path):
+    """Refuses a path that cannot become a picture file; call it before the work."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give the name of a picture file in it")
+    if path.suffix.lower() not in PICTURE_FORMATS:
+        raise ValueError(f"the name {path} must end in one of {', '.join(PICTURE_FORMATS)}")
+    if not path.parent.is_dir():
+        raise ValueError(f"the folder {path.parent} does not exist: make it or write elsewhere")
+
+
+def save_picture(path, frames):
+    """Writes uint8 frames (H, W) or (H, W, 3) to a file; several frames make an animated GIF.
+
+    The bytes go to a temporary name in the same folder first: a failure leaves nothing half-done.
+    """
+    check_picture_path(path)
+    path = Path(path)
+    images = [Image.fromarray(frame) for frame in frames]
+    options = {}
+    if len(images) > 1:
+        timing = {"duration": MILLISECONDS_PER_FRAME, "loop": 0}
+        options = {"save_all": True, "append_images": images[1:], **timing}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        images[0].save(temporary, format=PICTURE_FORMATS[path.suffix.lower()], **options)
+        temporary.replace(path)
+    except OSError as error:
+        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

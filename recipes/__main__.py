@@ -1,0 +1,151 @@
+"""The command line of the recipes: `python -m recipes [NAME [--preset P] [--resume FOLDER] [--setting value ...]]`."""
+
+import ast
+import dataclasses
+import difflib
+import importlib
+import json
+import os
+import pathlib
+import sys
+import traceback
+
+HERE = pathlib.Path(__file__).parent
+PROJECT = HERE.parent
+
+
+def main(argv):
+    """Run a recipe from its command-line words; returns the exit code: 0, or 2 after one sentence on stderr."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices about CPU features and absent GPUs
+    try:
+        return _main(argv)
+    except KeyboardInterrupt as interrupt:
+        return _fail(str(interrupt) or "stopped")
+    except (ValueError, FloatingPointError) as error:
+        if not _is_ours(error):
+            raise
+        return _fail(str(error))
+    except OSError as error:  # a full disk, a folder that may not be written
+        return _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+
+
+def _main(argv):
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_list())
+        return 0
+    name, *words = argv
+    if name not in names():
+        raise ValueError(f"there is no recipe {name!r}: {_nearest(name, names())}")
+    recipe = importlib.import_module(f"recipes.{name}")
+
+    import tyro
+
+    preset, words = _take(words, "--preset")
+    folder, words = _take(words, "--resume")
+    if folder is not None:
+        default = _resumed_config(recipe, name, pathlib.Path(folder), preset)
+    else:
+        preset = preset or next(iter(recipe.PRESETS))
+        if preset not in recipe.PRESETS:
+            raise ValueError(f"{name} has no preset {preset!r}: {_nearest(preset, recipe.PRESETS)}")
+        default = recipe.PRESETS[preset]
+    config = tyro.cli(
+        recipe.Config,
+        args=words,
+        default=default,
+        prog=f"python -m recipes {name}",
+        description=_description(recipe, preset),
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+    if folder is not None:
+        recipe.run(config, resume=pathlib.Path(folder))
+    else:
+        recipe.run(config)
+    return 0
+
+
+def names():
+    """The recipes there are: the files of this folder that have a Config."""
+    files = sorted(path for path in HERE.glob("*.py") if path.stem not in ("__init__", "__main__", "runner"))
+    return [path.stem for path in files]
+
+
+def _list():
+    lines = ["Recipes (python -m recipes NAME --help shows the settings):", ""]
+    for name in names():
+        docstring = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text())) or ""
+        lines.append(f"  {name:<14} {docstring.splitlines()[0] if docstring else ''}")
+    return "\n".join(lines)
+
+
+def _description(recipe, preset):
+    differences = []
+    standard = recipe.Config()
+    for name, config in recipe.PRESETS.items():
+        changed = [
+            f"{field.name}={getattr(config, field.name)}"
+            for field in dataclasses.fields(config)
+            if getattr(config, field.name) != getattr(standard, field.name)
+        ]
+        differences.append(f"  {name}: {', '.join(changed) or 'the defaults'}")
+    return "\n".join(
+        [
+            recipe.__doc__,
+            f"--preset NAME begins with other defaults (those below are of {preset or 'the resumed run'}):",
+            *differences,
+            "",
+            "--resume FOLDER goes on with a run, by its own settings and those given here.",
+        ]
+    )
+
+
+def _resumed_config(recipe, name, folder, preset):
+    if preset is not None:
+        raise ValueError("--resume takes the settings of its run: leave --preset out")
+    try:
+        settings = json.loads((folder / "config.json").read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{folder} is no run folder: it has no readable config.json") from error
+    if settings.pop("recipe", None) != name:
+        raise ValueError(f"{folder} is a run of another recipe than {name}")
+    known = {field.name for field in dataclasses.fields(recipe.Config)}
+    unknown = sorted(set(settings) - known)
+    if unknown:
+        raise ValueError(f"{folder}/config.json has settings that {name} does not know: {', '.join(unknown)}")
+    return recipe.Config(**settings)
+
+
+def _take(words, flag):
+    """Take `flag VALUE` or `flag=VALUE` out of the words."""
+    for index, word in enumerate(words):
+        if word.startswith(flag + "="):
+            return word.removeprefix(flag + "="), words[:index] + words[index + 1 :]
+        if word == flag:
+            if index + 1 == len(words):
+                raise ValueError(f"{flag} needs a value")
+            return words[index + 1], words[:index] + words[index + 2 :]
+    return None, words
+
+
+def _nearest(word, known):
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.4)
+    return (
+        f"the nearest {'is' if len(close) == 1 else 'are'} {', '.join(close)}"
+        if close
+        else f"there are {', '.join(known)}"
+    )
+
+
+def _is_ours(error):
+    """Whether the project raised the error on purpose; any other is a defect and keeps its traceback."""
+    last = pathlib.Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return last.is_relative_to(PROJECT) and ".venv" not in last.parts
+
+
+def _fail(sentence):
+    print(f"error: {sentence}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,107 @@
+"""Train a DCGAN, measure it, export it and score every exported file.
+
+python -m recipes dcgan                             # 8x8 digits, no download
+python -m recipes dcgan --preset fashion_mnist --publish
+"""
+
+from dataclasses import dataclass
+
+from recipes import runner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(runner.TrainingOptions):
+    """Settings of the recipe."""
+
+    dataset: str = "digits"
+    """digits, an image set of TensorFlow Datasets, or folder:PATH."""
+    image_size: int | None = None
+    """Crop and scale the pictures to this side; None keeps theirs."""
+    channels: int | None = None
+    """1 makes the pictures grey, 3 makes them coloured; None keeps theirs."""
+    epochs: int = 250
+    """Passes over the training pictures."""
+    batch_size: int = 64
+    """Pictures a step."""
+    latent_dim: int = 64
+    """Length of the latent vector z."""
+    width: int = 32
+    """Channels of the generator's last hidden layer."""
+    discriminator_width: int = 32
+    """Channels of the discriminator's first layer."""
+    learning_rate: float = 4e-4
+    """Of both players' Adam; falls to a hundredth along a cosine."""
+    beta_1: float = 0.5
+    """Of Adam; 0.9 makes the players oscillate (section 4 of the paper)."""
+    beta_2: float = 0.99
+    """Of Adam."""
+    r1_gamma: float = 0.2
+    """Weight of the gradient penalty R1."""
+    average_decay: float = 0.999
+    """Decay of the moving average of the generator."""
+    samples: int = 10_000
+    """Generated pictures that are scored."""
+
+
+PRESETS = {
+    "digits": Config(samples=1000),
+    "smoke": Config(epochs=1, batch_size=128, width=8, discriminator_width=8, latent_dim=16, samples=400),
+    "mnist": Config(dataset="mnist", epochs=24, batch_size=128),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=24, batch_size=128),
+    "gpu": Config(
+        dataset="fashion_mnist",
+        epochs=100,
+        batch_size=256,
+        width=64,
+        discriminator_width=64,
+        precision="mixed_bfloat16",
+    ),
+}
+
+
+def run(config, resume=None):
+    """Data, model, training, evaluation, export."""
+    run = runner.start("dcgan", config, resume)
+
+    import keras
+
+    from zoo import callbacks, export
+    from zoo.datasets import images
+    from zoo.gans import dcgan
+
+    data = images.load(config.dataset, config.image_size, config.channels)
+    steps = images.steps_per_epoch(data.train, config.batch_size)
+    batches = images.training_batches(data.train, config.batch_size, config.seed, run.finished_epochs)
+
+    model = dcgan.DCGAN(
+        image_shape=data.image_shape,
+        latent_dim=config.latent_dim,
+        width=config.width,
+        discriminator_width=config.discriminator_width,
+        r1_gamma=config.r1_gamma,
+        average_decay=config.average_decay,
+        seed=config.seed,
+    )
+
+    def adam():
+        schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
+        return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=config.beta_2)
+
+    model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
+    grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
+    seconds = runner.fit(run, model, batches, steps, [grid])
+
+    card = {
+        "name": f"dcgan_{data.name}",
+        "title": f"DCGAN, {data.title}",
+        "paper": {
+            "title": "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
+            "authors": "Alec Radford, Luke Metz, Soumith Chintala",
+            "year": 2015,
+            "url": "https://arxiv.org/abs/1511.06434",
+        },
+        "latent_dim": config.latent_dim,
+        "directions": export.sefa_directions(model.generator_average),
+    }
+    endpoints = export.generator_endpoints(model.generator_average, data.image_shape, config.latent_dim)
+    runner.export(run, card, data, seconds, endpoints, [model.generator_average])

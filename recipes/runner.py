@@ -1,0 +1,326 @@
+"""What every recipe shares: its options, its run folder, and a `fit` that can be interrupted and resumed.
+
+Nothing heavy is imported at the top, so that `python -m recipes NAME --help` answers at once.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import os
+import pathlib
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+RUNS = pathlib.Path("runs")
+EXPORTED = pathlib.Path(__file__).resolve().parent.parent / "exported"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Options of every recipe that trains."""
+
+    epochs: int = 10
+    """Passes over the training pictures."""
+    seconds: float | None = None
+    """Stop after the epoch in which training has taken so many seconds."""
+    seed: int = 0
+    """Of weights, noise and the order of the data; the same seed repeats the run."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    """Of the layers' arithmetic; bfloat16 pays on CPUs and GPUs that have units for it."""
+    folder: str | None = None
+    """Of the run, new; None makes runs/<recipe>-<time>."""
+    tensorboard: bool = False
+    """Also log for TensorBoard (pip install tensorboard), into the run's folder."""
+    publish: bool = False
+    """Copy the export to exported/ when it scores better than what is there."""
+    force: bool = False
+    """With --publish: copy it even when it does not score better."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a recipe: `runs/<recipe>-<time>/`."""
+
+    folder: pathlib.Path
+    config: TrainingOptions
+
+    @property
+    def checkpoints(self):
+        """Where the checkpoints are."""
+        return self.folder / "checkpoints"
+
+    @property
+    def log(self):
+        """One line an epoch: losses, and the seconds of training until then."""
+        return self.folder / "log.csv"
+
+    @property
+    def finished_epochs(self):
+        """Epochs that a resumed run has behind it."""
+        from zoo import training
+
+        found = training.checkpoints(self.checkpoints)
+        return int(found[0].name[6:11]) if found else 0
+
+
+def start(recipe, config, folder=None):
+    """Set seeds, precision and GPU memory growth, make the run's folder and write its `config.json`.
+
+    Args:
+        recipe: name of the recipe.
+        config: its Config.
+        folder: of a run to resume, or None for a new one.
+
+    Returns:
+        `Run`.
+    """
+    if config.epochs < 1:
+        raise ValueError(f"the number of epochs must be at least 1, got {config.epochs}")
+    with _quiet():
+        import keras
+        import tensorflow as tf
+
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    if folder is None:
+        folder = _new_folder(recipe, config.folder)
+    run = Run(pathlib.Path(folder), config)
+    write_json(run.folder / "config.json", {"recipe": recipe, **dataclasses.asdict(config)})
+    print(f"run folder: {run.folder}")
+    return run
+
+
+def fit(run, model, batches, steps, callbacks=()):
+    """Train to `config.epochs`, from the newest checkpoint when there is one.
+
+    Args:
+        run: from `start`.
+        model: compiled.
+        batches: endless dataset that begins with epoch `run.finished_epochs`.
+        steps: steps an epoch.
+        callbacks: further Keras callbacks, called after the epoch's seconds have been taken.
+
+    Returns:
+        Wall seconds of training until now, resumed ones included, without the callbacks' own.
+    """
+    from zoo import training
+
+    finished = training.restore(model, run.checkpoints)
+    if finished:
+        print(f"resumed after epoch {finished} of {run.config.epochs}")
+    log = training.EpochLog(run.log, finished, run.config.seconds)
+    standard = [log, training.StopOnNaN(), training.Checkpoints(run.checkpoints)]
+    if run.config.tensorboard:
+        standard.append(_tensorboard(run.folder / "tensorboard"))
+    try:
+        if finished < run.config.epochs:
+            model.fit(
+                batches,
+                epochs=run.config.epochs,
+                initial_epoch=finished,
+                steps_per_epoch=steps,
+                callbacks=[*standard, *callbacks],
+                shuffle=False,  # the batches are shuffled already
+                verbose="auto" if os.isatty(1) else 2,
+            )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped; go on with: python -m recipes {run_recipe(run.folder)} --resume {run.folder}"
+        ) from None
+    return log.seconds
+
+
+def run_recipe(folder):
+    """The recipe's name, as the folder's `config.json` states it."""
+    return json.loads((folder / "config.json").read_text())["recipe"]
+
+
+def export(run, card, data, seconds, endpoints, networks):
+    """Export to the run's folder, score every file that a device would run, and publish when asked to.
+
+    Args:
+        run: from `start`.
+        card: what only the recipe knows: name, title, paper, latent_dim, directions.
+        data: `ImageData` that the model was trained on.
+        seconds: of training, from `fit`.
+        endpoints: signatures of the files.
+        networks: Keras models that the endpoints call.
+
+    Returns:
+        The export's folder.
+    """
+    from zoo import callbacks, export
+
+    evaluator = find_evaluator(data)
+    settings = {
+        key: value
+        for key, value in dataclasses.asdict(run.config).items()
+        if key not in ("folder", "publish", "force", "tensorboard")
+    }
+    card = {
+        **card,
+        "recipe": run_recipe(run.folder),
+        "config": settings,
+        "dataset": {"name": data.name, "title": data.title, "licence": data.licence, "classes": list(data.class_names)},
+        "training": training_facts(run, seconds),
+        "evaluator": evaluator and {"dataset": data.name, "sha256": evaluator.sha256, "floor": evaluator.card["floor"]},
+    }
+    folder = run.folder / "export"
+    callbacks.plot_curves(run.log, run.folder / "curves.png")
+    card = export.export(folder, card, endpoints, networks, _scorer(run.config.samples, data, evaluator))
+    print_card(card)
+    print(f"samples: {folder / 'samples.png'}")
+    print(f"export: {folder}")
+    if run.config.publish:
+        folder = export.publish(folder, EXPORTED, run.config.force)
+        print(f"published: {folder}")
+    return folder
+
+
+def find_evaluator(data):
+    """The pinned evaluator of the data, or None and a printed reason where there is none of its name and size."""
+    from zoo import metrics
+
+    try:
+        evaluator = metrics.Evaluator.load(data.name)
+    except ValueError as error:
+        print(f"samples are not scored: {error}")
+        return None
+    if tuple(evaluator.card["image_shape"]) != tuple(data.image_shape):
+        print(
+            f"samples are not scored: the evaluator of {data.name} takes pictures of "
+            f"{evaluator.card['image_shape']}, not of {list(data.image_shape)}"
+        )
+        return None
+    return evaluator
+
+
+def _scorer(samples, data, evaluator):
+    if evaluator is None:
+        return None
+    from zoo import metrics
+
+    return lambda model: metrics.score(model.pictures(0, samples), data, evaluator)
+
+
+def print_card(card):
+    """Print a row for each file of a card: size, latency and quality, below the floor of real against real pictures."""
+    columns = ("fid", "kid", "precision", "recall", "classes_covered", "memorised", "copies", "n")
+    rows = {}
+    if card["evaluator"]:
+        floor = card["evaluator"]["floor"]
+        rows["real"] = {"KB": None, "ms": None, **{column: floor.get(column) for column in columns}}
+    for precision, facts in card["files"].items():
+        quality = facts.get("quality") or {}
+        size = facts["bytes"] // 1000 if "file" in facts else None
+        rows[precision] = {
+            "KB": size,
+            "ms": facts.get("latency_ms"),
+            **{column: quality.get(column) for column in columns},
+        }
+    print_scores(f"{card['title']}: each file as it ships, against {card['dataset']['title']}'s test split", rows)
+    for precision, facts in card["files"].items():
+        if "not_shipped" in facts:
+            print(f"{precision} is not shipped: {facts['not_shipped']}")
+
+
+def training_facts(run, seconds):
+    """What a card says of the training: seconds, epochs, precision and machine."""
+    return {
+        "seconds": round(seconds, 1),
+        "epochs": run.finished_epochs,
+        "precision": run.config.precision,
+        "machine": machine(),
+    }
+
+
+def machine():
+    """CPU, cores and GPUs, in words."""
+    import tensorflow as tf
+
+    model = "unknown CPU"
+    info = pathlib.Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        model = names[0] if names else model
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    return f"{model}, {os.cpu_count()} cores, {gpus} GPUs" if gpus else f"{model}, {os.cpu_count()} cores, no GPU"
+
+
+def print_scores(title, rows):
+    """Print a table: one row a file, one column a score.
+
+    Args:
+        title: printed above it.
+        rows: name -> dict of score -> number or text; the first row names the columns.
+    """
+    columns = list(next(iter(rows.values())))
+    widths = {column: max([len(column), *(len(_text(row.get(column))) for row in rows.values())]) for column in columns}
+    first = max(len(name) for name in rows)
+    print(f"\n{title}")
+    print(" ".join([" " * first, *(column.rjust(widths[column]) for column in columns)]))
+    for name, row in rows.items():
+        print(" ".join([name.ljust(first), *(_text(row.get(column)).rjust(widths[column]) for column in columns)]))
+
+
+def _text(value):
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def write_json(path, content):
+    """Write JSON to a temporary name, then rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(unfinished, path)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keep TensorFlow's start-up notices, which no setting turns off, out of stderr; errors are exceptions and stay."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _new_folder(recipe, wanted):
+    if wanted is not None:
+        folder = pathlib.Path(wanted)
+        if folder.exists():
+            raise ValueError(f"{folder} exists: choose another --folder, or go on with that run by --resume {folder}")
+        folder.mkdir(parents=True)
+        return folder
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    for attempt in range(100):
+        folder = RUNS / (f"{recipe}-{stamp}" if attempt == 0 else f"{recipe}-{stamp}-{attempt + 1}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise ValueError(f"{RUNS} already has a hundred runs of this second")
+
+
+def _tensorboard(folder):
+    import importlib.util
+
+    import keras
+
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ValueError("--tensorboard needs TensorBoard: pip install tensorboard")
+    return keras.callbacks.TensorBoard(folder)

@@ -1,0 +1,153 @@
+"""Train a VAE, measure its likelihood bounds and its samples, export it and score every exported file.
+
+python -m recipes vae                               # 8x8 digits, no download
+python -m recipes vae --preset fashion_mnist --publish
+python -m recipes vae --preset binarized_mnist      # held-out likelihood in nats, comparable with the literature
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from recipes import runner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(runner.TrainingOptions):
+    """Settings of the recipe."""
+
+    dataset: str = "digits"
+    """digits, an image set of TensorFlow Datasets, or folder:PATH."""
+    image_size: int | None = None
+    """Crop and scale the pictures to this side; None keeps theirs."""
+    channels: int | None = None
+    """1 makes the pictures grey, 3 makes them coloured; None keeps theirs."""
+    binarized: bool = False
+    """Draw every pixel as black or white anew each time it is seen; for likelihood="bernoulli"."""
+    epochs: int = 300
+    """Passes over the training pictures."""
+    batch_size: int = 64
+    """Pictures a step."""
+    latent_dim: int = 8
+    """Length of the latent vector z."""
+    width: int = 24
+    """Channels of the decoder's last hidden layer."""
+    encoder_width: int = 16
+    """Channels of the encoder's first layer."""
+    likelihood: Literal["bernoulli", "gaussian"] = "gaussian"
+    """Of the pixels: independent Bernoulli, or Gaussian with one learned variance."""
+    learning_rate: float = 1e-3
+    """Of Adam; falls to a hundredth along a cosine."""
+    average_decay: float = 0.999
+    """Decay of the moving averages."""
+    importance_samples: int = 10
+    """Samples k of the importance-weighted bound on the test split."""
+    samples: int = 10_000
+    """Generated pictures that are scored."""
+
+
+PRESETS = {
+    "digits": Config(samples=1000),
+    "smoke": Config(
+        epochs=1, batch_size=128, width=8, encoder_width=8, latent_dim=4, importance_samples=2, samples=400
+    ),
+    "mnist": Config(dataset="mnist", epochs=40, batch_size=128),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=40, batch_size=128),
+    "binarized_mnist": Config(
+        dataset="mnist",
+        binarized=True,
+        likelihood="bernoulli",
+        epochs=40,
+        batch_size=128,
+        latent_dim=40,
+        importance_samples=100,
+    ),
+    "gpu": Config(
+        dataset="fashion_mnist", epochs=100, batch_size=256, width=48, encoder_width=48, precision="mixed_bfloat16"
+    ),
+}
+
+
+def run(config, resume=None):
+    """Data, model, training, evaluation, export."""
+    if config.binarized and config.likelihood != "bernoulli":
+        raise ValueError("binarised pixels need --likelihood bernoulli")
+    run = runner.start("vae", config, resume)
+
+    import keras
+
+    from zoo import callbacks, export
+    from zoo.autoencoders import vae
+    from zoo.datasets import images
+
+    data = images.load(config.dataset, config.image_size, config.channels)
+    steps = images.steps_per_epoch(data.train, config.batch_size)
+    batches = images.training_batches(data.train, config.batch_size, config.seed, run.finished_epochs, config.binarized)
+
+    model = vae.VAE(
+        image_shape=data.image_shape,
+        latent_dim=config.latent_dim,
+        width=config.width,
+        encoder_width=config.encoder_width,
+        likelihood=config.likelihood,
+        importance_samples=config.importance_samples,
+        average_decay=config.average_decay,
+        seed=config.seed,
+    )
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
+        )
+    )
+    grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
+    seconds = runner.fit(run, model, batches, steps, [grid])
+
+    held_out = images.binarize(data.test.images, seed=0) if config.binarized else data.test.images
+    bounds = model.evaluate(images.to_float(held_out), batch_size=100, return_dict=True, verbose=0)
+    runner.print_scores(f"Held-out {data.title}, nats a picture (k = {config.importance_samples})", {"test": bounds})
+    callbacks.save_grid(run.folder / "reconstructions.png", _pairs(images.to_float(held_out[:50]), model))
+
+    shape = data.image_shape
+    image = export.image_value("image", shape)
+    z = export.latent_value("z", config.latent_dim, "mean of the posterior q(z|x)")
+    log_variance = export.latent_value("log_variance", config.latent_dim, "logarithm of the variances of q(z|x)")
+
+    def encode(image):
+        mean, log_variance = model.encoder_average(image, training=False)
+        return {"z": mean, "log_variance": log_variance}
+
+    def decode(z):
+        return {"image": model.image_decoder(z, training=False)}
+
+    def reconstruct(image):
+        return {"reconstruction": model(image, training=False)}
+
+    endpoints = {
+        **export.generator_endpoints(model.image_decoder, shape, config.latent_dim),
+        "encode": export.Endpoint(encode, (image,), (z, log_variance)),
+        "decode": export.Endpoint(decode, (export.latent_value("z", config.latent_dim),), (image,)),
+        "reconstruct": export.Endpoint(reconstruct, (image,), (export.image_value("reconstruction", shape),)),
+    }
+    card = {
+        "name": f"vae_binarized_{data.name}" if config.binarized else f"vae_{data.name}",
+        "title": f"VAE, {'binarised ' if config.binarized else ''}{data.title}",
+        "paper": {
+            "title": "Auto-Encoding Variational Bayes",
+            "authors": "Diederik P. Kingma, Max Welling",
+            "year": 2013,
+            "url": "https://arxiv.org/abs/1312.6114",
+        },
+        "latent_dim": config.latent_dim,
+        "directions": export.sefa_directions(model.decoder_average),
+        "likelihood": {"held_out": "test", "importance_samples": config.importance_samples, **bounds},
+    }
+    runner.export(run, card, data, seconds, endpoints, [model.encoder_average, model.image_decoder])
+
+
+def _pairs(pictures, model):
+    """Rows of ten pictures, each above a row of their reconstructions."""
+    import numpy as np
+
+    rows = np.split(pictures, 5)
+    return np.concatenate(
+        [row for pair in zip(rows, np.split(model(pictures).numpy(), 5), strict=True) for row in pair]
+    )

@@ -1,0 +1,441 @@
+"""Networks become files that run without them: a SavedModel, TFLite files of four precisions, and a card.
+
+    endpoints -> saved_model/      keras.export.ExportArchive, dynamic batch, loads without Keras and without the zoo
+              -> <name>.tflite, <name>_fp16.tflite, <name>_dynamic.tflite, <name>_int8.tflite
+                                   builtin operations only, static shapes, float32 and int32 inputs and outputs
+              -> card.json         what the files are, how they were made, and how good each of them is
+
+Each file is run by LiteRT, compared with Keras and scored before anything lands: the folder appears whole or not at
+all, and a quantised file whose samples are clearly worse than those of the fp32 file is left out, with the reason in
+the card.
+
+    python -m zoo.export remake exported/NAME        makes the files again that git does not hold
+
+TFLite files are always made from saved_model/, so that they can be made again from it, to the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from zoo import tflite
+
+SCHEMA = 1
+BATCH = 16  # pictures of generate_batch
+TRACKED = ("fp32", "dynamic")  # in git; the others are made again from saved_model/
+TOLERANCES = {"fp32": 1e-4, "fp16": 1e-2}  # against Keras; quantised files are judged by their samples
+WORST_FID_RATIO = 1.10
+SEED_RANGE = (-(2**31), 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Value:
+    """One input or output of a signature.
+
+    The first entry of `shape` is the batch: None makes it dynamic in the SavedModel and 1 in TFLite.
+    """
+
+    name: str
+    shape: tuple
+    dtype: str
+    meaning: str
+    range: tuple | None = None
+
+    def describe(self):
+        """What the card says of it, with the shape that it has in the TFLite files."""
+        shape = [1 if side is None else side for side in self.shape]
+        return {
+            "name": self.name,
+            "shape": shape,
+            "dtype": self.dtype,
+            "range": list(self.range) if self.range else None,
+            "meaning": self.meaning,
+        }
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function of the files: takes tensors in the order of `inputs`, returns a dict by the names of `outputs`."""
+
+    function: object
+    inputs: tuple
+    outputs: tuple
+
+
+def generator_endpoints(network, image_shape, latent_dim):
+    """The signatures that every generator of pictures from latent vectors has.
+
+    Args:
+        network: Keras model (B, D) -> (B, H, W, C) in [-1, 1].
+        image_shape: height, width, channels.
+        latent_dim: D.
+
+    Returns:
+        Dictionary of `Endpoint`: generate, generate_from_seed, generate_batch, latents.
+    """
+    import tensorflow as tf
+
+    from zoo import noise
+
+    z = latent_value("z", latent_dim)
+    seed = Value("seed", (None,), "int32", "one seed is one picture, on every device", SEED_RANGE)
+    first_seed = Value("seed", (1,), "int32", f"the first of {BATCH} seeds", SEED_RANGE)
+    image = image_value("image", image_shape)
+    images = dataclasses.replace(
+        image, shape=(BATCH, *image_shape), meaning=f"pictures of seeds s to s+{BATCH - 1}, -1 black to 1 white"
+    )
+
+    def generate(z):
+        return {"image": network(z, training=False)}
+
+    def latents(seed):
+        return {"z": noise.normal(seed, latent_dim)}
+
+    def generate_from_seed(seed):
+        return {"image": network(noise.normal(seed, latent_dim), training=False)}
+
+    def generate_batch(seed):
+        return {"image": network(noise.normal(seed + tf.range(BATCH), latent_dim), training=False)}
+
+    return {
+        "generate": Endpoint(generate, (z,), (image,)),
+        "generate_from_seed": Endpoint(generate_from_seed, (seed,), (image,)),
+        "generate_batch": Endpoint(generate_batch, (first_seed,), (images,)),
+        "latents": Endpoint(latents, (seed,), (z,)),
+    }
+
+
+def latent_value(name, latent_dim, meaning="latent vector, standard normal"):
+    """A latent vector as an input or output."""
+    return Value(name, (None, latent_dim), "float32", meaning)
+
+
+def image_value(name, image_shape):
+    """A picture as an input or output."""
+    return Value(name, (None, *image_shape), "float32", "picture, -1 black to 1 white", (-1, 1))
+
+
+def sefa_directions(network, count=8):
+    """Directions in latent space along which the pictures change most (Shen and Zhou 2020, https://arxiv.org/abs/2007.06600).
+
+    They are the eigenvectors of W^T W with the largest eigenvalues, for the first layer y = W z + b.
+
+    Args:
+        network: generator whose first layer with weights is dense, of kernel (D, units).
+        count: how many, at most D.
+
+    Returns:
+        List of `count` unit vectors, each a list of D floats, strongest first.
+    """
+    kernel = next(layer for layer in network.layers if layer.weights).kernel.numpy().astype(np.float64)  # (D, units)
+    _, vectors = np.linalg.eigh(kernel @ kernel.T)  # ascending eigenvalues, one column an eigenvector
+    strongest = vectors[:, ::-1][:, :count].T  # (count, D)
+    signs = np.sign(strongest[np.arange(len(strongest)), np.abs(strongest).argmax(axis=1)])  # a sign that repeats
+    return [[round(float(entry), 5) for entry in vector] for vector in strongest * signs[:, None]]
+
+
+def export(folder, card, endpoints, networks, score):
+    """Write, check and score everything; the folder appears when all is well, and replaces what was there.
+
+    Args:
+        folder: where the export shall stand.
+        card: dictionary with name, title, paper, recipe, config, dataset, training, latent_dim, directions and
+            evaluator; the rest (schema, signatures, files, commit, versions) is added here.
+        endpoints: dictionary of `Endpoint`.
+        networks: Keras models that the endpoints call; their weights are saved once.
+        score: function from an open `edge.runtime.Model` to a dictionary of numbers that has "fid"; None, where there
+            is no evaluator, leaves the files unscored.
+
+    Returns:
+        The card, complete.
+
+    Raises:
+        ValueError: when a file is not what Keras computes, has operations or shapes that a device cannot run, or has
+            outputs that are not finite. What stood at `folder` stays.
+    """
+    from PIL import Image
+
+    from edge import runtime
+
+    folder = pathlib.Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    card = {"schema": SCHEMA, **card, **_provenance(), "signatures": _describe(endpoints), "files": {}}
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        draft = pathlib.Path(scratch) / folder.name
+        draft.mkdir()
+        _save_model(draft / "saved_model", endpoints, networks)
+        _check_saved_model(draft / "saved_model", endpoints)
+        tflite.convert(draft, card)
+        for precision, suffix in tflite.SUFFIXES.items():
+            path = draft / f"{card['name']}{suffix}.tflite"
+            if not path.exists():
+                card["files"][precision] = {"not_shipped": "the converter could not make it"}
+                continue
+            model = _open(path, card, precision)
+            tflite.check_operations(path)
+            _check_outputs(model, endpoints, TOLERANCES.get(precision))
+            quality = score(model) if score else None
+            reason = _refusal(quality, card["files"].get("fp32", {}).get("quality"))
+            if reason:
+                card["files"][precision] = {"not_shipped": reason, "quality": quality}
+                path.unlink()
+                continue
+            card["files"][precision] = {
+                **_file_facts(path, precision),
+                "latency_ms": _latency(model),
+                "quality": quality,
+            }
+        if "file" not in card["files"]["fp32"]:
+            raise ValueError(f"{card['name']} was not exported: {card['files']['fp32']['not_shipped']}")
+        pictures = _open(draft / card["files"]["fp32"]["file"], card, "fp32").pictures(0, 100)
+        Image.fromarray(runtime.grid(pictures, columns=10, scale=max(1, 56 // pictures.shape[1]))).save(
+            draft / "samples.png"
+        )
+        _write_json(draft / "card.json", card)
+        _replace(draft, folder)
+    return card
+
+
+def remake(folder):
+    """Make the TFLite files of a card again from its saved_model/ and say whether each has the bytes the card states.
+
+    Returns:
+        Dictionary from precision to whether its sha256 is the card's.
+    """
+    folder = pathlib.Path(folder)
+    card = _read_card(folder)
+    with tempfile.TemporaryDirectory(prefix=".remake-", dir=folder) as scratch:
+        draft = pathlib.Path(scratch)
+        shutil.copytree(folder / "saved_model", draft / "saved_model")
+        tflite.convert(draft, card)
+        same = {}
+        for precision, facts in card["files"].items():
+            if "file" in facts:
+                if not (draft / facts["file"]).exists():
+                    raise ValueError(f"the converter could not make {facts['file']}")
+                same[precision] = _sha256(draft / facts["file"]) == facts["sha256"]
+                os.replace(draft / facts["file"], folder / facts["file"])
+    return same
+
+
+def publish(export_folder, exported, force=False):
+    """Copy an export into the folder of published ones when it scores better than what is there, and renew the index.
+
+    Args:
+        export_folder: from `export`.
+        exported: folder of published exports.
+        force: copy it anyway.
+
+    Returns:
+        The published folder.
+
+    Raises:
+        ValueError: when what is there scores at least as well.
+    """
+    export_folder = pathlib.Path(export_folder)
+    card = _read_card(export_folder)
+    target = pathlib.Path(exported) / card["name"]
+    if (target / "card.json").exists() and not force:
+        new, old = (_published_fid(each) for each in (card, _read_card(target)))
+        if new >= old:
+            raise ValueError(
+                f"not published: {card['name']} has FID {new:.3f} and the published one {old:.3f}; --force replaces it"
+            )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{card['name']}-", dir=target.parent) as scratch:
+        copy = pathlib.Path(scratch) / card["name"]
+        shutil.copytree(export_folder, copy)
+        _replace(copy, target)
+    write_index(exported)
+    return target
+
+
+def _published_fid(card):
+    quality = card["files"]["fp32"]["quality"]
+    return quality["fid"] if quality else float("inf")
+
+
+def write_index(exported):
+    """Write index.json: name, title and card of every export in the folder, sorted."""
+    exported = pathlib.Path(exported)
+    models = []
+    for path in sorted(exported.glob("*/card.json")):
+        card = _read_card(path.parent)
+        models.append({"name": card["name"], "title": card["title"], "card": f"{path.parent.name}/card.json"})
+    _write_json(exported / "index.json", {"schema": SCHEMA, "models": models})
+
+
+def _open(path, card, precision):
+    """The file as a device runs it; its card is not on disk yet."""
+    from edge import runtime
+
+    return runtime.Model(path, card, precision, runtime.open_interpreter(path, threads=1))
+
+
+def _save_model(folder, endpoints, networks):
+    import keras
+    import tensorflow as tf
+
+    archive = keras.export.ExportArchive()
+    for network in networks:
+        archive.track(network)
+    for name, endpoint in endpoints.items():
+        specs = [tf.TensorSpec(value.shape, value.dtype, name=value.name) for value in endpoint.inputs]
+        archive.add_endpoint(name, endpoint.function, input_signature=specs)
+    archive.write_out(folder, verbose=False)
+
+
+def _check_saved_model(folder, endpoints):
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(folder)
+    for name, endpoint in endpoints.items():
+        inputs = tflite.example_inputs(_described(endpoint.inputs), run=0)
+        wanted = _keras_outputs(endpoint, inputs)
+        given = loaded.signatures[name](**{key: tf.constant(array) for key, array in inputs.items()})
+        for output in endpoint.outputs:
+            _compare(
+                f"saved_model: {output.name} of {name}",
+                given[output.name].numpy(),
+                wanted[output.name],
+                TOLERANCES["fp32"],
+            )
+
+
+def _check_outputs(model, endpoints, tolerance):
+    for name, endpoint in endpoints.items():
+        for run in range(3):
+            inputs = tflite.example_inputs(_described(endpoint.inputs), run)
+            wanted = _keras_outputs(endpoint, inputs)
+            given = model.run(name, **inputs)
+            for output in endpoint.outputs:
+                _compare(
+                    f"{model.path.name}: {output.name} of {name}", given[output.name], wanted[output.name], tolerance
+                )
+
+
+def _compare(what, given, wanted, tolerance):
+    if given.shape != wanted.shape:
+        raise ValueError(f"{what} has the shape {given.shape}, Keras {wanted.shape}")
+    if not np.all(np.isfinite(given)):
+        raise ValueError(f"{what} is not finite")
+    error = np.max(np.abs(given - wanted) / np.maximum(1.0, np.abs(wanted)))
+    if tolerance is not None and error > tolerance:
+        raise ValueError(f"{what} is {error:.2g} away from Keras; at most {tolerance:g} is accepted")
+
+
+def _keras_outputs(endpoint, inputs):
+    import tensorflow as tf
+
+    outputs = endpoint.function(*[tf.constant(inputs[value.name]) for value in endpoint.inputs])
+    return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+
+def _refusal(quality, best):
+    if quality is None:
+        return None
+    if not np.isfinite(quality["fid"]):
+        return "its FID is not finite"
+    if best is not None and quality["fid"] > WORST_FID_RATIO * best["fid"]:
+        return f"its FID is {quality['fid']:.3f}, more than {WORST_FID_RATIO:.2f} times the {best['fid']:.3f} of fp32"
+    return None
+
+
+def _latency(model):
+    """Median milliseconds of one generate_from_seed in 300, one thread."""
+    seconds = []
+    for seed in range(320):
+        began = time.perf_counter()
+        model.run("generate_from_seed", seed=np.array([seed], np.int32))
+        seconds.append(time.perf_counter() - began)
+    return round(1000 * float(np.median(seconds[20:])), 3)
+
+
+def _file_facts(path, precision):
+    return {"file": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path), "tracked": precision in TRACKED}
+
+
+def _describe(endpoints):
+    return {
+        name: {"inputs": _described(endpoint.inputs), "outputs": _described(endpoint.outputs)}
+        for name, endpoint in endpoints.items()
+    }
+
+
+def _described(values):
+    return [value.describe() for value in values]
+
+
+def _provenance():
+    from importlib import metadata
+
+    packages = ("tensorflow", "keras", "tensorflow-probability", "ai-edge-litert", "numpy", "scikit-learn")
+    return {
+        "commit": _git("rev-parse", "HEAD") or "unknown",
+        "dirty": bool(_git("status", "--porcelain", "--", ".", ":!exported")),
+        "versions": {"python": sys.version.split()[0], **{name: metadata.version(name) for name in packages}},
+    }
+
+
+def _git(*words):
+    try:
+        answer = subprocess.run(
+            ["git", *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):  # a copy without git
+        return ""
+    return answer.stdout.strip()
+
+
+def _read_card(folder):
+    path = pathlib.Path(folder) / "card.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is missing or is no JSON") from error
+
+
+def _replace(new, target):
+    """Put a finished folder in the place of another; the old one goes only when the new one stands."""
+    if target.exists():
+        old = new.with_name(new.name + ".old")
+        os.rename(target, old)
+    os.rename(new, target)
+
+
+def _write_json(path, content):
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(content, indent=1) + "\n")
+    os.replace(unfinished, path)
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _main(words):
+    if len(words) == 2 and words[0] == "remake":
+        try:
+            same = remake(words[1])
+        except (ValueError, OSError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        for precision, equal in same.items():
+            print(f"{precision}: {'the bytes of the card' if equal else 'other bytes than the card states'}")
+        return 0
+    print("usage: python -m zoo.export remake FOLDER", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(_main(sys.argv[1:]))
