@@ -46,8 +46,8 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(samples=1000),
     "smoke": Config(epochs=1, batch_size=128, width=8, discriminator_width=8, latent_dim=16, samples=400),
-    "mnist": Config(dataset="mnist", epochs=24, batch_size=128),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=24, batch_size=128),
+    "mnist": Config(dataset="mnist", epochs=26, batch_size=128),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=26, batch_size=128),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,
@@ -71,7 +71,9 @@ def run(config, resume=None):
 
     data = images.load(config.dataset, config.image_size, config.channels)
     steps = images.steps_per_epoch(data.train, config.batch_size)
-    batches = images.training_batches(data.train, config.batch_size, config.seed, run.finished_epochs)
+
+    def batches(first_epoch):
+        return images.training_batches(data.train, config.batch_size, config.seed, first_epoch)
 
     model = dcgan.DCGAN(
         image_shape=data.image_shape,

@@ -43,6 +43,7 @@ class TrainingOptions:
 class Run:
     """One run of a recipe: `runs/<recipe>-<time>/`."""
 
+    recipe: str
     folder: pathlib.Path
     config: TrainingOptions
 
@@ -56,17 +57,9 @@ class Run:
         """One line an epoch: losses, and the seconds of training until then."""
         return self.folder / "log.csv"
 
-    @property
-    def finished_epochs(self):
-        """Epochs that a resumed run has behind it."""
-        from zoo import training
-
-        found = training.checkpoints(self.checkpoints)
-        return int(found[0].name[6:11]) if found else 0
-
 
 def start(recipe, config, folder=None):
-    """Set seeds, precision and GPU memory growth, make the run's folder and write its `config.json`.
+    """Set seeds, precision and GPU memory growth, and choose the run's folder; `fit` makes it.
 
     Args:
         recipe: name of the recipe.
@@ -86,12 +79,7 @@ def start(recipe, config, folder=None):
         tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    if folder is None:
-        folder = _new_folder(recipe, config.folder)
-    run = Run(pathlib.Path(folder), config)
-    write_json(run.folder / "config.json", {"recipe": recipe, **dataclasses.asdict(config)})
-    print(f"run folder: {run.folder}")
-    return run
+    return Run(recipe, folder or _new_folder(recipe, config.folder), config)
 
 
 def fit(run, model, batches, steps, callbacks=()):
@@ -100,7 +88,7 @@ def fit(run, model, batches, steps, callbacks=()):
     Args:
         run: from `start`.
         model: compiled.
-        batches: endless dataset that begins with epoch `run.finished_epochs`.
+        batches: function from the first epoch to an endless dataset that begins with it.
         steps: steps an epoch.
         callbacks: further Keras callbacks, called after the epoch's seconds have been taken.
 
@@ -109,9 +97,12 @@ def fit(run, model, batches, steps, callbacks=()):
     """
     from zoo import training
 
+    run.folder.mkdir(parents=True, exist_ok=True)
+    print(f"run folder: {run.folder}")
     finished = training.restore(model, run.checkpoints)
     if finished:
         print(f"resumed after epoch {finished} of {run.config.epochs}")
+    write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
     log = training.EpochLog(run.log, finished, run.config.seconds)
     standard = [log, training.StopOnNaN(), training.Checkpoints(run.checkpoints)]
     if run.config.tensorboard:
@@ -119,7 +110,7 @@ def fit(run, model, batches, steps, callbacks=()):
     try:
         if finished < run.config.epochs:
             model.fit(
-                batches,
+                batches(finished),
                 epochs=run.config.epochs,
                 initial_epoch=finished,
                 steps_per_epoch=steps,
@@ -128,15 +119,8 @@ def fit(run, model, batches, steps, callbacks=()):
                 verbose="auto" if os.isatty(1) else 2,
             )
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"stopped; go on with: python -m recipes {run_recipe(run.folder)} --resume {run.folder}"
-        ) from None
+        raise KeyboardInterrupt(f"stopped; go on with: python -m recipes {run.recipe} --resume {run.folder}") from None
     return log.seconds
-
-
-def run_recipe(folder):
-    """The recipe's name, as the folder's `config.json` states it."""
-    return json.loads((folder / "config.json").read_text())["recipe"]
 
 
 def export(run, card, data, seconds, endpoints, networks):
@@ -163,7 +147,7 @@ def export(run, card, data, seconds, endpoints, networks):
     }
     card = {
         **card,
-        "recipe": run_recipe(run.folder),
+        "recipe": run.recipe,
         "config": settings,
         "dataset": {"name": data.name, "title": data.title, "licence": data.licence, "classes": list(data.class_names)},
         "training": training_facts(run, seconds),
@@ -230,9 +214,11 @@ def print_card(card):
 
 def training_facts(run, seconds):
     """What a card says of the training: seconds, epochs, precision and machine."""
+    from zoo import training
+
     return {
         "seconds": round(seconds, 1),
-        "epochs": run.finished_epochs,
+        "epochs": len(training.read_log(run.log)),
         "precision": run.config.precision,
         "machine": machine(),
     }
@@ -303,17 +289,10 @@ def _new_folder(recipe, wanted):
         folder = pathlib.Path(wanted)
         if folder.exists():
             raise ValueError(f"{folder} exists: choose another --folder, or go on with that run by --resume {folder}")
-        folder.mkdir(parents=True)
         return folder
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    for attempt in range(100):
-        folder = RUNS / (f"{recipe}-{stamp}" if attempt == 0 else f"{recipe}-{stamp}-{attempt + 1}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-    raise ValueError(f"{RUNS} already has a hundred runs of this second")
+    folder = RUNS / f"{recipe}-{stamp}"
+    return folder if not folder.exists() else folder.with_name(f"{folder.name}-{os.getpid()}")
 
 
 def _tensorboard(folder):

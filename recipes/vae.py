@@ -37,6 +37,8 @@ class Config(runner.TrainingOptions):
     """Of the pixels: independent Bernoulli, or Gaussian with one learned variance."""
     learning_rate: float = 1e-3
     """Of Adam; falls to a hundredth along a cosine."""
+    prior_components: int = 10
+    """Gaussians of the mixture that is fitted to the latent vectors after training and sampled; 0 samples N(0, I)."""
     average_decay: float = 0.999
     """Decay of the moving averages."""
     importance_samples: int = 10
@@ -45,20 +47,23 @@ class Config(runner.TrainingOptions):
     """Generated pictures that are scored."""
 
 
+REAL = {"epochs": 16, "batch_size": 128, "latent_dim": 16, "width": 32, "encoder_width": 32, "prior_components": 100}
 PRESETS = {
     "digits": Config(samples=1000),
     "smoke": Config(
         epochs=1, batch_size=128, width=8, encoder_width=8, latent_dim=4, importance_samples=2, samples=400
     ),
-    "mnist": Config(dataset="mnist", epochs=40, batch_size=128),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=40, batch_size=128),
+    "mnist": Config(**REAL, dataset="mnist"),
+    "fashion_mnist": Config(**REAL, dataset="fashion_mnist"),
     "binarized_mnist": Config(
         dataset="mnist",
         binarized=True,
         likelihood="bernoulli",
-        epochs=40,
+        epochs=20,
         batch_size=128,
         latent_dim=40,
+        width=32,
+        encoder_width=32,
         importance_samples=100,
     ),
     "gpu": Config(
@@ -81,7 +86,9 @@ def run(config, resume=None):
 
     data = images.load(config.dataset, config.image_size, config.channels)
     steps = images.steps_per_epoch(data.train, config.batch_size)
-    batches = images.training_batches(data.train, config.batch_size, config.seed, run.finished_epochs, config.binarized)
+
+    def batches(first_epoch):
+        return images.training_batches(data.train, config.batch_size, config.seed, first_epoch, config.binarized)
 
     model = vae.VAE(
         image_shape=data.image_shape,
@@ -106,9 +113,11 @@ def run(config, resume=None):
     runner.print_scores(f"Held-out {data.title}, nats a picture (k = {config.importance_samples})", {"test": bounds})
     callbacks.save_grid(run.folder / "reconstructions.png", _pairs(images.to_float(held_out[:50]), model))
 
+    prior = _fit_prior(model, data, config) if config.prior_components else None
     shape = data.image_shape
     image = export.image_value("image", shape)
-    z = export.latent_value("z", config.latent_dim, "mean of the posterior q(z|x)")
+    z = export.latent_value("z", config.latent_dim, "latent vector")
+    mean = export.latent_value("z", config.latent_dim, "mean of the posterior q(z|x)")
     log_variance = export.latent_value("log_variance", config.latent_dim, "logarithm of the variances of q(z|x)")
 
     def encode(image):
@@ -122,9 +131,9 @@ def run(config, resume=None):
         return {"reconstruction": model(image, training=False)}
 
     endpoints = {
-        **export.generator_endpoints(model.image_decoder, shape, config.latent_dim),
-        "encode": export.Endpoint(encode, (image,), (z, log_variance)),
-        "decode": export.Endpoint(decode, (export.latent_value("z", config.latent_dim),), (image,)),
+        **export.generator_endpoints(model.image_decoder, shape, config.latent_dim, prior and prior.sample),
+        "encode": export.Endpoint(encode, (image,), (mean, log_variance)),
+        "decode": export.Endpoint(decode, (z,), (image,)),
         "reconstruct": export.Endpoint(reconstruct, (image,), (export.image_value("reconstruction", shape),)),
     }
     card = {
@@ -138,9 +147,23 @@ def run(config, resume=None):
         },
         "latent_dim": config.latent_dim,
         "directions": export.sefa_directions(model.decoder_average),
+        "prior": f"mixture of {config.prior_components} Gaussians" if prior else "standard normal",
         "likelihood": {"held_out": "test", "importance_samples": config.importance_samples, **bounds},
     }
     runner.export(run, card, data, seconds, endpoints, [model.encoder_average, model.image_decoder])
+
+
+def _fit_prior(model, data, config):
+    """Fit the mixture to one latent vector of each of (at most) 20,000 training pictures."""
+    import numpy as np
+
+    from zoo.autoencoders import priors
+    from zoo.datasets import images
+
+    pictures = images.to_float(data.train.images[:20_000])
+    mean, log_variance = model.encoder_average.predict(pictures, batch_size=500, verbose=0)
+    noise = np.random.default_rng(config.seed).standard_normal(mean.shape)
+    return priors.fit_mixture(mean + np.exp(0.5 * log_variance) * noise, config.prior_components, config.seed)
 
 
 def _pairs(pictures, model):

@@ -5,6 +5,7 @@
 are no longer finite and keep checkpoints that a killed run can go on from.
 """
 
+import contextlib
 import csv
 import os
 import pathlib
@@ -62,6 +63,17 @@ class TrainedModel(keras.Model):
 def replicas():
     """Number of replicas in step. `tf.distribute` sums their gradients: divide a loss by this before its tape ends."""
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+@contextlib.contextmanager
+def full_precision():
+    """Networks made within compute in float32, whatever the precision policy: those that are sampled and exported."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def average_weights(average, network, step, decay):
@@ -172,8 +184,11 @@ class Checkpoints(keras.callbacks.Callback):
         """Write the checkpoint of a number of finished epochs."""
         self.folder.mkdir(parents=True, exist_ok=True)
         unfinished = self.folder / "unfinished.weights.h5"
-        self.model.save_weights(unfinished, overwrite=True)
-        os.replace(unfinished, self.folder / f"epoch_{finished:05d}.weights.h5")
+        try:
+            self.model.save_weights(unfinished, overwrite=True)
+            os.replace(unfinished, self.folder / f"epoch_{finished:05d}.weights.h5")
+        finally:
+            unfinished.unlink(missing_ok=True)
         for old in checkpoints(self.folder)[KEPT_CHECKPOINTS:]:
             old.unlink()
 

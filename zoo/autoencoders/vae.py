@@ -174,12 +174,13 @@ class VAE(training.TrainedModel):
             trainable=likelihood == "gaussian",
             name="log_scale",
         )
-        self.encoder_average = make_encoder(self.image_shape, latent_dim, encoder_width)
-        self.decoder_average = make_decoder(self.image_shape, latent_dim, width)
+        with training.full_precision():
+            self.encoder_average = make_encoder(self.image_shape, latent_dim, encoder_width)
+            self.decoder_average = make_decoder(self.image_shape, latent_dim, width)
+            self.image_decoder = make_image_decoder(self.decoder_average)
         for average, network in self._averages():
             average.set_weights(network.get_weights())
             average.trainable = False  # never trained: they only follow
-        self.image_decoder = make_image_decoder(self.decoder_average)
 
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
@@ -196,11 +197,11 @@ class VAE(training.TrainedModel):
         """The negative ELBO and its two terms; `evaluate` adds the bounds. All in nats a picture."""
         return [self.loss_tracker, self.reconstruction_tracker, self.kl_tracker, self.elbo_tracker, self.bound_tracker]
 
-    def terms(self, images, encoder, decoder):
+    def terms(self, images, encoder, decoder, training=False):
         """E_q[log p(x|z)] by one sample of z, and KL(q(z|x) || p(z)) in closed form: (B,), (B,)."""
-        mean, log_variance = encoder(images, training=True)  # (B, D), (B, D)
+        mean, log_variance = encoder(images, training=training)  # (B, D), (B, D)
         z = mean + tf.exp(0.5 * log_variance) * self.normal(tf.shape(mean))
-        reconstruction = log_likelihood(images, decoder(z, training=True), self.likelihood, self.log_scale)
+        reconstruction = log_likelihood(images, decoder(z, training=training), self.likelihood, self.log_scale)
         kl = posterior(mean, log_variance).kl_divergence(prior(self.latent_dim))
         return reconstruction, kl
 
@@ -208,7 +209,7 @@ class VAE(training.TrainedModel):
         """One ascent of the ELBO (Algorithm 1 of the paper with L = 1)."""
         images, _ = data  # (B, H, W, C), labels are not used
         with tf.GradientTape() as tape:
-            reconstruction, kl = self.terms(images, self.encoder, self.decoder)
+            reconstruction, kl = self.terms(images, self.encoder, self.decoder, training=True)
             loss = tf.reduce_mean(kl - reconstruction)
             objective = self.optimizer.scale_loss(loss / training.replicas())
         weights = self.trainable_variables

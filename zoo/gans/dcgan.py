@@ -156,7 +156,8 @@ class DCGAN(adversarial.AdversarialModel):
         self.seed = seed
 
         self.generator = make_generator(self.image_shape, latent_dim, width)
-        self.generator_average = make_generator(self.image_shape, latent_dim, width)
+        with training.full_precision():
+            self.generator_average = make_generator(self.image_shape, latent_dim, width)
         self.generator_average.set_weights(self.generator.get_weights())
         self.generator_average.trainable = False  # never trained: it only follows
         self.discriminator = make_discriminator(self.image_shape, discriminator_width)
