@@ -47,7 +47,7 @@ class Config(runner.TrainingOptions):
     """Generated pictures that are scored."""
 
 
-REAL = {"epochs": 16, "batch_size": 128, "latent_dim": 16, "width": 32, "encoder_width": 32, "prior_components": 100}
+REAL = {"epochs": 14, "batch_size": 128, "latent_dim": 16, "width": 32, "encoder_width": 32, "prior_components": 100}
 PRESETS = {
     "digits": Config(samples=1000),
     "smoke": Config(
@@ -80,7 +80,7 @@ def run(config, resume=None):
 
     import keras
 
-    from zoo import callbacks, export
+    from zoo import callbacks, signatures
     from zoo.autoencoders import vae
     from zoo.datasets import images
 
@@ -115,10 +115,10 @@ def run(config, resume=None):
 
     prior = _fit_prior(model, data, config) if config.prior_components else None
     shape = data.image_shape
-    image = export.image_value("image", shape)
-    z = export.latent_value("z", config.latent_dim, "latent vector")
-    mean = export.latent_value("z", config.latent_dim, "mean of the posterior q(z|x)")
-    log_variance = export.latent_value("log_variance", config.latent_dim, "logarithm of the variances of q(z|x)")
+    image = signatures.image_value("image", shape)
+    z = signatures.latent_value("z", config.latent_dim, "latent vector")
+    mean = signatures.latent_value("z", config.latent_dim, "mean of the posterior q(z|x)")
+    log_variance = signatures.latent_value("log_variance", config.latent_dim, "logarithm of the variances of q(z|x)")
 
     def encode(image):
         mean, log_variance = model.encoder_average(image, training=False)
@@ -131,10 +131,10 @@ def run(config, resume=None):
         return {"reconstruction": model(image, training=False)}
 
     endpoints = {
-        **export.generator_endpoints(model.image_decoder, shape, config.latent_dim, prior and prior.sample),
-        "encode": export.Endpoint(encode, (image,), (mean, log_variance)),
-        "decode": export.Endpoint(decode, (z,), (image,)),
-        "reconstruct": export.Endpoint(reconstruct, (image,), (export.image_value("reconstruction", shape),)),
+        **signatures.generator_endpoints(model.image_decoder, shape, config.latent_dim, prior and prior.sample),
+        "encode": signatures.Endpoint(encode, (image,), (mean, log_variance)),
+        "decode": signatures.Endpoint(decode, (z,), (image,)),
+        "reconstruct": signatures.Endpoint(reconstruct, (image,), (signatures.image_value("reconstruction", shape),)),
     }
     card = {
         "name": f"vae_binarized_{data.name}" if config.binarized else f"vae_{data.name}",
@@ -146,7 +146,7 @@ def run(config, resume=None):
             "url": "https://arxiv.org/abs/1312.6114",
         },
         "latent_dim": config.latent_dim,
-        "directions": export.sefa_directions(model.decoder_average),
+        "directions": signatures.sefa_directions(model.decoder_average),
         "prior": f"mixture of {config.prior_components} Gaussians" if prior else "standard normal",
         "likelihood": {"held_out": "test", "importance_samples": config.importance_samples, **bounds},
     }

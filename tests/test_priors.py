@@ -9,7 +9,7 @@ from zoo.autoencoders import priors
 
 MIXTURE = priors.MixturePrior(
     weights=np.array([0.2, 0.5, 0.3], np.float32),
-    means=np.array([[-4.0, 0.0], [0.0, 3.0], [5.0, -1.0]], np.float32),
+    means=np.array([[-12.0, 0.0], [0.0, 9.0], [15.0, -3.0]], np.float32),
     factors=np.array([[[1.0, 0.0], [0.5, 0.3]], [[0.2, 0.0], [0.0, 0.4]], [[0.7, 0.0], [-0.6, 0.1]]], np.float32),
 )
 
@@ -20,8 +20,8 @@ def test_samples_have_the_moments_of_the_mixture():
     mean = MIXTURE.weights @ MIXTURE.means
     second = covariances + MIXTURE.means[:, :, None] * MIXTURE.means[:, None, :]
     covariance = np.tensordot(MIXTURE.weights, second, axes=1) - np.outer(mean, mean)
-    np.testing.assert_allclose(samples.mean(axis=0), mean, atol=0.06)
-    np.testing.assert_allclose(np.cov(samples.T), covariance, rtol=0.05, atol=0.1)
+    np.testing.assert_allclose(samples.mean(axis=0), mean, atol=0.2)
+    np.testing.assert_allclose(np.cov(samples.T), covariance, rtol=0.05, atol=0.5)
 
 
 def test_components_are_drawn_by_their_weights():
@@ -50,7 +50,7 @@ def test_one_component_is_a_moved_normal():
 def test_a_seed_gives_the_same_vector_alone_and_in_a_batch():
     together = MIXTURE.sample(tf.range(10, 20)).numpy()
     alone = np.concatenate([MIXTURE.sample(tf.constant([seed])).numpy() for seed in range(10, 20)])
-    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
 
 
 def test_fit_finds_the_mixture_again():

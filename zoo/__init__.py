@@ -6,7 +6,8 @@ training.py               what every model needs to train, save and resume
 noise.py                  a seed becomes the same noise on every device
 metrics.py                how good are the samples?
 callbacks.py              sample grids and curves while a model trains
-export.py                 networks become SavedModel, TFLite files and a card
+signatures.py             what an exported file can be asked
+export.py, tflite.py      networks become SavedModel, TFLite files and a card
 
 Importing the zoo imports none of them: ask for the one you want,
 `from zoo.gans.dcgan import DCGAN`.

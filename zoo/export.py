@@ -14,7 +14,6 @@ the card.
 TFLite files are always made from saved_model/, so that they can be made again from it, to the same bytes.
 """
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -24,132 +23,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
-from zoo import tflite
+from zoo import signatures, tflite
 
 SCHEMA = 1
-BATCH = 16  # pictures of generate_batch
 TRACKED = ("fp32", "dynamic")  # in git; the others are made again from saved_model/
 LARGEST_ERROR = 1e-4  # of any number from the fp32 file and the SavedModel, against Keras
 RMS_ERROR = 1e-2  # of the fp16 file's outputs: a trained generator's sharp edges amplify single roundings to 0.03
 WORST_FID_RATIO = 1.10
-SEED_RANGE = (-(2**31), 2**31 - 1)
 
 
 class DriftError(ValueError):
     """A file computes something else than Keras does."""
-
-
-@dataclass(frozen=True)
-class Value:
-    """One input or output of a signature.
-
-    The first entry of `shape` is the batch: None makes it dynamic in the SavedModel and 1 in TFLite.
-    """
-
-    name: str
-    shape: tuple
-    dtype: str
-    meaning: str
-    range: tuple | None = None
-
-    def describe(self):
-        """What the card says of it, with the shape that it has in the TFLite files."""
-        shape = [1 if side is None else side for side in self.shape]
-        return {
-            "name": self.name,
-            "shape": shape,
-            "dtype": self.dtype,
-            "range": list(self.range) if self.range else None,
-            "meaning": self.meaning,
-        }
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A function of the files: takes tensors in the order of `inputs`, returns a dict by the names of `outputs`."""
-
-    function: object
-    inputs: tuple
-    outputs: tuple
-
-
-def generator_endpoints(network, image_shape, latent_dim, prior=None):
-    """The signatures that every generator of pictures from latent vectors has.
-
-    Args:
-        network: Keras model (B, D) -> (B, H, W, C) in [-1, 1].
-        image_shape: height, width, channels.
-        latent_dim: D.
-        prior: function from seeds int32 (B,) to latent vectors float32 (B, D), in builtin TFLite operations; None is
-            the standard normal distribution.
-
-    Returns:
-        Dictionary of `Endpoint`: generate, generate_from_seed, generate_batch, latents.
-    """
-    import tensorflow as tf
-
-    from zoo import noise
-
-    draw = prior or (lambda seed: noise.normal(seed, latent_dim))
-    law = "as the signature latents draws it" if prior else "standard normal"
-    z = latent_value("z", latent_dim, f"latent vector, {law}")
-    seed = Value("seed", (None,), "int32", "one seed is one picture, on every device", SEED_RANGE)
-    first_seed = Value("seed", (1,), "int32", f"the first of {BATCH} seeds", SEED_RANGE)
-    image = image_value("image", image_shape)
-    batch_meaning = f"pictures of seeds s to s+{BATCH - 1}, -1 black to 1 white"
-    images = dataclasses.replace(image, shape=(BATCH, *image_shape), meaning=batch_meaning)
-
-    def generate(z):
-        return {"image": network(z, training=False)}
-
-    def latents(seed):
-        return {"z": draw(seed)}
-
-    def generate_from_seed(seed):
-        return {"image": network(draw(seed), training=False)}
-
-    def generate_batch(seed):
-        return {"image": network(draw(seed + tf.range(BATCH)), training=False)}
-
-    return {
-        "generate": Endpoint(generate, (z,), (image,)),
-        "generate_from_seed": Endpoint(generate_from_seed, (seed,), (image,)),
-        "generate_batch": Endpoint(generate_batch, (first_seed,), (images,)),
-        "latents": Endpoint(latents, (seed,), (z,)),
-    }
-
-
-def latent_value(name, latent_dim, meaning):
-    """A latent vector as an input or output."""
-    return Value(name, (None, latent_dim), "float32", meaning)
-
-
-def image_value(name, image_shape):
-    """A picture as an input or output."""
-    return Value(name, (None, *image_shape), "float32", "picture, -1 black to 1 white", (-1, 1))
-
-
-def sefa_directions(network, count=8):
-    """Directions in latent space along which the pictures change most (Shen and Zhou 2020, https://arxiv.org/abs/2007.06600).
-
-    They are the eigenvectors of W^T W with the largest eigenvalues, for the first layer y = W z + b.
-
-    Args:
-        network: generator whose first layer with weights is dense, of kernel (D, units).
-        count: how many, at most D.
-
-    Returns:
-        List of `count` unit vectors, each a list of D floats, strongest first.
-    """
-    kernel = next(layer for layer in network.layers if layer.weights).kernel.numpy().astype(np.float64)  # (D, units)
-    _, vectors = np.linalg.eigh(kernel @ kernel.T)  # ascending eigenvalues, one column an eigenvector
-    strongest = vectors[:, ::-1][:, :count].T  # (count, D)
-    signs = np.sign(strongest[np.arange(len(strongest)), np.abs(strongest).argmax(axis=1)])  # a sign that repeats
-    return [[round(float(entry), 5) for entry in vector] for vector in strongest * signs[:, None]]
 
 
 def export(folder, card, endpoints, networks, score):
@@ -159,7 +46,7 @@ def export(folder, card, endpoints, networks, score):
         folder: where the export shall stand.
         card: dictionary with name, title, paper, recipe, config, dataset, training, latent_dim, directions and
             evaluator; the rest (schema, signatures, files, commit, versions) is added here.
-        endpoints: dictionary of `Endpoint`.
+        endpoints: dictionary of `zoo.signatures.Endpoint`.
         networks: Keras models that the endpoints call; their weights are saved once.
         score: function from an open `edge.runtime.Model` to a dictionary of numbers that has "fid"; None, where there
             is no evaluator, leaves the files unscored.
@@ -177,7 +64,7 @@ def export(folder, card, endpoints, networks, score):
 
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    card = {"schema": SCHEMA, **card, **_provenance(), "signatures": _describe(endpoints), "files": {}}
+    card = {"schema": SCHEMA, **card, **_provenance(), "signatures": signatures.describe(endpoints), "files": {}}
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         draft = pathlib.Path(scratch) / folder.name
         draft.mkdir()
@@ -295,7 +182,7 @@ def _check_saved_model(folder, endpoints):
 
     loaded = tf.saved_model.load(folder)
     for name, endpoint in endpoints.items():
-        inputs = tflite.example_inputs(_described(endpoint.inputs), run=0)
+        inputs = tflite.example_inputs(signatures.described(endpoint.inputs), run=0)
         wanted = _keras_outputs(endpoint, inputs)
         given = loaded.signatures[name](**{key: tf.constant(array) for key, array in inputs.items()})
         for output in endpoint.outputs:
@@ -306,7 +193,7 @@ def _check_saved_model(folder, endpoints):
 def _check_outputs(model, endpoints):
     for name, endpoint in endpoints.items():
         for run in range(3):
-            inputs = tflite.example_inputs(_described(endpoint.inputs), run)
+            inputs = tflite.example_inputs(signatures.described(endpoint.inputs), run)
             wanted = _keras_outputs(endpoint, inputs)
             given = model.run(name, **inputs)
             for output in endpoint.outputs:
@@ -367,17 +254,6 @@ def _latency(model):
 
 def _file_facts(path, precision):
     return {"file": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path), "tracked": precision in TRACKED}
-
-
-def _describe(endpoints):
-    return {
-        name: {"inputs": _described(endpoint.inputs), "outputs": _described(endpoint.outputs)}
-        for name, endpoint in endpoints.items()
-    }
-
-
-def _described(values):
-    return [value.describe() for value in values]
 
 
 def _provenance():

@@ -2,7 +2,7 @@
 
 TensorFlow's own stateless random operations do not exist on a phone, and those that do exist there cannot be given a
 seed at run time. So the exported graphs carry this: element i of stream s is hashed from (seed, s, i) with wrapping
-int32 multiplication, XOR and shifts, which x86, ARM and WebAssembly compute to the same bit; 24 of those bits become a
+int32 multiplication, XOR and shifts, which x86, ARM and WebAssembly compute to the same bit; 23 of those bits become a
 uniform number, and two uniforms become two normals,
 
     r = sqrt(-2 log u1),    z1 = r cos(2 pi u2),    z2 = r sin(2 pi u2)        (Box and Muller, 1958)
@@ -56,8 +56,8 @@ def hash_bits(seed, count, stream=0):
 
 def uniform(seed, count, stream=0):
     """Uniform numbers strictly between 0 and 1, float32 (B, count), from seeds int32 (B,)."""
-    bits = _shift_right(hash_bits(seed, count, stream), 8)  # 24 bits, all that a float32 holds
-    return (tf.cast(bits, tf.float32) + 0.5) * (1.0 / (1 << 24))
+    bits = _shift_right(hash_bits(seed, count, stream), 9)  # 23 bits: with 24, adding a half could round up to 1
+    return (tf.cast(bits, tf.float32) + 0.5) * (1.0 / (1 << 23))
 
 
 def normal(seed, count, stream=0):

@@ -20,27 +20,37 @@ CALIBRATION_RUNS = 100
 
 
 def convert(draft, card):
-    """Make every TFLite file, each in a child process, with the card's lasting part embedded."""
+    """Make every TFLite file in child processes, with the card's lasting part embedded.
+
+    Args:
+        draft: folder with saved_model/; the files come beside it.
+        card: with name and signatures.
+
+    Raises:
+        ValueError: with the converter's reason, when there is no fp32 file. Other files may be missing afterwards: a
+            line on stdout says why.
+    """
     lasting = {key: value for key, value in card.items() if key != "files"}
     (draft / "convert.json").write_text(json.dumps(lasting))
-    for precision in SUFFIXES:
+    for precisions in (("fp32", "fp16", "dynamic"), ("int8",)):  # int8, whose calibrator can crash, on its own
         child = subprocess.run(
-            [sys.executable, "-m", "zoo.tflite", str(draft), precision],
+            [sys.executable, "-m", "zoo.tflite", str(draft.resolve()), *precisions],
             capture_output=True,
             text=True,
-            cwd=pathlib.Path(__file__).parent.parent,
+            cwd=pathlib.Path(__file__).resolve().parent.parent,
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
         )
-        if child.returncode != 0:
+        missing = [each for each in precisions if not (draft / f"{card['name']}{SUFFIXES[each]}.tflite").exists()]
+        if missing:
             reason = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
-            if precision == "fp32":
+            if "fp32" in missing:
                 raise ValueError(f"the TFLite converter failed: {reason}")
-            print(f"the TFLite converter made no {precision} file: {reason}")
+            print(f"the TFLite converter made no {' and no '.join(missing)} file: {reason}")
     (draft / "convert.json").unlink()
 
 
-def _convert_here(folder, precision):
-    """In the child process: folder/saved_model becomes one TFLite file beside it."""
+def _convert_here(folder, precisions):
+    """In the child process: folder/saved_model becomes TFLite files beside it."""
     import tensorflow as tf
 
     card = json.loads((folder / "convert.json").read_text())
@@ -51,22 +61,22 @@ def _convert_here(folder, precision):
         module.loaded = loaded
         static = {name: _static(loaded.signatures[name], signature) for name, signature in card["signatures"].items()}
         tf.saved_model.save(module, scratch, signatures=static)
-        converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=list(static))
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if precision != "fp32":
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            # One scale a row of a dense layer costs 12 bytes in each signature: a third of a small generator's file.
-            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        if precision == "fp16":
-            converter.target_spec.supported_types = [tf.float16]
-        if precision == "int8":
-            converter.representative_dataset = lambda: _calibration(loaded, card["signatures"])
-        content = converter.convert()
-    path = folder / f"{card['name']}{SUFFIXES[precision]}.tflite"
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_bytes(content)
-    _embed(unfinished, {**card, "precision": precision})
-    os.replace(unfinished, path)
+        for precision in precisions:
+            converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=list(static))
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+            if precision != "fp32":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                # A scale for each row of a dense layer costs 12 bytes in each signature: a third of a small file.
+                converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+            if precision == "fp16":
+                converter.target_spec.supported_types = [tf.float16]
+            if precision == "int8":
+                converter.representative_dataset = lambda: _calibration(loaded, card["signatures"])
+            path = folder / f"{card['name']}{SUFFIXES[precision]}.tflite"
+            unfinished = path.with_suffix(".unfinished")
+            unfinished.write_bytes(converter.convert())
+            _embed(unfinished, {**card, "precision": precision})
+            os.replace(unfinished, path)
 
 
 def _static(signature, described):
@@ -150,4 +160,4 @@ def example_inputs(inputs, run):
 
 
 if __name__ == "__main__":
-    _convert_here(pathlib.Path(sys.argv[1]), sys.argv[2])
+    _convert_here(pathlib.Path(sys.argv[1]), sys.argv[2:])

@@ -55,6 +55,8 @@ class TrainedModel(keras.Model):
         """Restore what `save_own_variables` wrote."""
         for index, state in enumerate(self._random_states()):
             state.assign(store[f"random_state_{index}"][...])
+        names = [name for name in store.keys() if not name.startswith("random_state_")]  # noqa: SIM118, no dictionary
+        super().load_own_variables({name: store[name] for name in names})
 
     def _random_states(self):
         return [variable for variable in self.non_trainable_variables if "seed_generator_state" in variable.path]
@@ -212,12 +214,14 @@ def restore(model, folder):
     Raises:
         ValueError: when there are checkpoints, but none can be read.
     """
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_variables)  # or Keras skips its slots, with a mere warning
     found = checkpoints(folder)
     for path in found:
         before = model.get_weights()
         try:
             model.load_weights(path)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, RuntimeError) as error:  # h5py raises all four
             print(f"{path} is damaged or of another model ({type(error).__name__}): trying the one before")
             model.set_weights(before)
             continue

@@ -204,7 +204,7 @@ def _load_tfds(name, image_size, channels):
 
     try:
         builder = tfds.builder(name)
-    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError, ImportError) as error:
         close = difflib.get_close_matches(name, ["digits", *tfds.list_builders()], n=3)
         nearest = f"the nearest names are {', '.join(close)}; " if close else ""
         raise ValueError(f"there is no data set {name!r}: {nearest}digits and folder:PATH always work") from error
@@ -283,13 +283,16 @@ def _split_in_three(images, labels, validation_size, test_size):
 
 
 def _read_picture(path, channels):
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as picture:
-            grey = picture.mode in ("1", "L", "I", "F", "I;16") if channels is None else channels == 1
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)  # photographs that were taken upright
+            if picture.mode.startswith("I;16"):  # Pillow would clip 16 bits, not scale them
+                picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
+            grey = picture.mode in ("1", "L", "I", "F") if channels is None else channels == 1
             pixels = np.asarray(picture.convert("L" if grey else "RGB"), np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three for damaged files
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all of them for damaged files
         raise ValueError(f"{path} is not a readable picture") from error
     return pixels if pixels.ndim == 3 else pixels[..., None]
 

@@ -1,0 +1,105 @@
+"""What the test of every trained model asserts in the same way."""
+
+import inspect
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import training
+
+
+def state(model):
+    """Every number that training goes on from: weights, moving averages, optimizers, random generators."""
+    optimizers = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]
+    assert optimizers, "the model is not compiled"
+    return {
+        "weights": [weight.numpy() for weight in model.weights],
+        "random generator": [model.seed_generator.state.numpy()],
+        "optimizers": [variable.numpy() for optimizer in optimizers for variable in optimizer.variables],
+    }
+
+
+def assert_same(actual, expected):
+    """Two states are equal to the bit."""
+    for part, arrays in expected.items():
+        assert len(actual[part]) == len(arrays), part
+        for index, (one, other) in enumerate(zip(actual[part], arrays, strict=True)):
+            np.testing.assert_array_equal(one, other, err_msg=f"{part} {index}")
+
+
+def check_config(model_class, config):
+    """`get_config` returns every argument of `__init__`; no value of `config` may equal its default."""
+    parameters = inspect.signature(model_class.__init__).parameters
+    defaults = {name: p.default for name, p in parameters.items() if name not in ("self", "kwargs")}
+    assert config.keys() == defaults.keys()
+    for name, default in defaults.items():
+        assert config[name] != default, f"{name} is the default"
+    returned = model_class(**config).get_config()
+    assert {name: returned[name] for name in config} == config
+    rebuilt = model_class.from_config(returned)
+    assert rebuilt.get_config() == returned
+    assert {name: getattr(rebuilt, name) for name in config} == config
+
+
+def check_round_trip(model, inputs, batch, tmp_path):
+    """A `.keras` file holds all there is: the loaded model computes, and trains on, as if nothing had happened.
+
+    Args:
+        model: compiled; it is trained three steps here, so that no state is that of the start.
+        inputs: what `model(inputs)` takes.
+        batch: what `train_step` takes.
+        tmp_path: folder for the file.
+    """
+    fresh = state(model)
+    for _ in range(3):
+        model.train_step(batch)
+    trained = state(model)
+    for part, arrays in trained.items():
+        assert any(np.any(one != other) for one, other in zip(arrays, fresh[part], strict=False)), f"{part} stood still"
+
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+
+    assert loaded.get_config() == model.get_config()
+    assert loaded.get_compile_config() == model.get_compile_config()
+    assert_same(state(loaded), trained)
+    outputs = zip(tf.nest.flatten(loaded(inputs)), tf.nest.flatten(model(inputs)), strict=True)
+    for one, other in outputs:
+        np.testing.assert_array_equal(one, other)
+
+    model.train_step(batch)
+    loaded.train_step(batch)
+    assert_same(state(loaded), state(model))
+
+
+def check_resume(make_model, batches, steps, tmp_path):
+    """A run that is killed after two of its four epochs and resumed ends in the same bits as one that is not.
+
+    Args:
+        make_model: function without arguments that returns a compiled model, its noise seeded.
+        batches: function of `first_epoch` that returns the endless training batches from there on.
+        steps: steps an epoch, those of the batches.
+        tmp_path: folder for the checkpoints.
+    """
+
+    def fit(model, finished):
+        model.fit(
+            batches(finished),
+            epochs=4,
+            initial_epoch=finished,
+            steps_per_epoch=steps,
+            callbacks=[training.Checkpoints(tmp_path, every=2)],
+            shuffle=False,
+            verbose=0,
+        )
+
+    uninterrupted = make_model()
+    fit(uninterrupted, 0)
+    (tmp_path / "epoch_00004.weights.h5").unlink()  # as if the run had been killed before it was written
+
+    keras.utils.set_random_seed(99)  # other initial weights: all there is must come from the checkpoint
+    resumed = make_model()
+    assert training.restore(resumed, tmp_path) == 2
+    fit(resumed, 2)
+    assert_same(state(resumed), state(uninterrupted))

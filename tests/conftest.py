@@ -1,0 +1,24 @@
+"""Settings of every test: quiet TensorFlow, no GPU, the same random numbers, float32."""
+
+import os
+import pathlib
+import sys
+
+import pytest
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+# `python -m pytest` puts the root on the path, `pytest` alone does not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+pytest.register_assert_rewrite("checks")
+
+
+@pytest.fixture(autouse=True)
+def same_start():
+    """Seeds before a test and the default precision after it; a test without Keras does not pay for its import."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(1)
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_dtype_policy("float32")

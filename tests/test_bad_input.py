@@ -1,0 +1,321 @@
+"""A mistake gets one sentence, exit code 2 and no traceback, and leaves nothing half-written: recipes and exporter."""
+
+import json
+import resource
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from recipes import __main__ as command_line
+
+DCGAN = ("dcgan", "--preset", "smoke")
+VAE = ("vae", "--preset", "smoke")
+CLASSIFIER = ("classifier", "--preset", "smoke")
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """Runs go to runs/ of the working folder, here an empty one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def sentence_of(capsys):
+    """A function: run a wrong command line, check the form of the answer, return the sentence."""
+
+    def check(*words):
+        assert command_line.main(list(words)) == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("error: ")
+        assert printed.count("\n") == 1 and printed.endswith("\n")
+        assert "Traceback" not in printed
+        return printed.removeprefix("error: ").removesuffix("\n")
+
+    return check
+
+
+def contents(folder):
+    """Every file under a folder with its bytes, hidden ones too."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def command_of(value):
+    """How a test is called in reports: by its words, without the sentence that it expects."""
+    return " ".join(value) if isinstance(value, list) else ""
+
+
+def checkpoints():
+    return list(Path.cwd().rglob("*.h5"))
+
+
+# --- names ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["dcgam"], "there is no recipe 'dcgam': the nearest is dcgan"),
+        (["DCGAN.py"], "there is no recipe 'DCGAN.py': there are classifier, dcgan, vae"),
+        (["runner"], "there is no recipe 'runner'"),
+        (["--preset", "smoke"], "there is no recipe '--preset'"),
+        (["dcgan", "--preset", "fashon"], "dcgan has no preset 'fashon': the nearest is fashion_mnist"),
+        (["dcgan", "--preset=zzz"], "dcgan has no preset 'zzz': there are digits, smoke, mnist, fashion_mnist, gpu"),
+        (["dcgan", "--preset"], "--preset needs a value"),
+        (["vae", "--resume"], "--resume needs a value"),
+    ],
+    ids=command_of,
+)
+def test_unknown_names_get_the_nearest_ones(words, sentence, sentence_of, empty_folder):
+    assert sentence_of(*words).startswith(sentence)
+    assert contents(empty_folder) == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "mentioned"),
+    [
+        (["--precision", "float8"], ["float8", "mixed_bfloat16"]),
+        (["--epochs", "many"], ["many", "--epochs"]),
+        (["--learning-rat", "1"], ["--learning-rat"]),
+    ],
+    ids=command_of,
+)
+def test_values_of_another_type_are_refused_by_the_command_line(words, mentioned, capsys, empty_folder):
+    with pytest.raises(SystemExit) as caught:
+        command_line.main([*DCGAN, *words])
+    assert caught.value.code == 2
+    printed = capsys.readouterr().err
+    assert all(word in printed for word in mentioned) and "Traceback" not in printed
+    assert contents(empty_folder) == {}
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([*DCGAN, "--epochs", "0"], "the number of epochs must be at least 1, got 0"),
+        ([*DCGAN, "--dataset", "fashon_mnist"], "there is no data set 'fashon_mnist': the nearest"),
+        ([*VAE, "--dataset", "folder:nowhere"], "there is no folder nowhere"),
+        ([*DCGAN, "--image-size", "30"], "a side of 30 pixels cannot be made: sides are 4, 5, 6 or 7 doubled"),
+        ([*VAE, "--image-size", "30"], "a side of 30 pixels cannot be made"),
+        ([*VAE, "--channels", "2"], "channels must be 1 (grey) or 3 (colour), got 2"),
+        ([*DCGAN, "--batch-size", "1258"], "the batch size must be 1 to 1257 (the pictures there are), got 1258"),
+        ([*VAE, "--binarized"], "binarised pixels need --likelihood bernoulli"),
+    ],
+    ids=command_of,
+)
+def test_impossible_settings_are_refused_before_anything_is_written(words, sentence, sentence_of, empty_folder):
+    assert sentence_of(*words).startswith(sentence)
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ([*CLASSIFIER, "--batch-size", "0"], "batch"),
+        ([*DCGAN, "--width", "0"], "width"),
+        ([*DCGAN, "--latent-dim", "0"], "latent"),
+        ([*DCGAN, "--samples", "0"], "samples"),
+        ([*DCGAN, "--seed", "-1"], "seed"),
+        ([*VAE, "--importance-samples", "0"], "importance"),
+        ([*VAE, "--prior-components", "-1"], "components"),
+    ],
+    ids=command_of,
+)
+def test_numbers_out_of_range_are_refused_before_anything_is_written(words, named, sentence_of, empty_folder):
+    assert named in sentence_of(*words)
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("recipe", [DCGAN, VAE], ids=["dcgan", "vae"])
+def test_a_loss_that_is_not_finite_stops_the_run_at_once(recipe, sentence_of, empty_folder):
+    sentence = sentence_of(*recipe, "--learning-rate", "1e30")
+    assert "loss" in sentence and "not finite after step" in sentence and "learning rate" in sentence
+    assert int(sentence.split("after step ")[1].split(":")[0]) <= 3  # of nine
+    assert checkpoints() == []
+    (log,) = empty_folder.rglob("log.csv")
+    assert log.read_text().strip() == ""
+
+
+def test_tensorboard_that_is_not_installed(sentence_of, empty_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    assert sentence_of(*DCGAN, "--tensorboard") == "--tensorboard needs TensorBoard: pip install tensorboard"
+    assert list(empty_folder.iterdir()) == []
+
+
+def test_pictures_that_cannot_be_read(sentence_of, empty_folder):
+    (empty_folder / "own").mkdir()
+    for index in range(12):
+        Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(empty_folder / "own" / f"{index:02}.png")
+    (empty_folder / "own" / "05.png").write_bytes(b"no picture")
+    assert sentence_of(*DCGAN, "--dataset", "folder:own") == "own/05.png is not a readable picture"
+
+
+def test_a_classifier_of_one_class(sentence_of, empty_folder):
+    (empty_folder / "own").mkdir()
+    for index in range(12):
+        Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(empty_folder / "own" / f"{index:02}.png")
+    assert "needs at least two" in sentence_of(*CLASSIFIER, "--dataset", "folder:own")
+
+
+# --- folders ----------------------------------------------------------------------------------
+
+
+def test_a_place_that_cannot_be_written(sentence_of, empty_folder):
+    (empty_folder / "runs").write_text("in the way")
+    assert sentence_of(*DCGAN).startswith("Not a directory: runs/dcgan-")
+    assert "in-the-way" in sentence_of(*DCGAN, "--folder", "runs/in-the-way")
+    assert contents(empty_folder) == {"runs": b"in the way"}
+
+
+def test_a_folder_that_exists_is_not_written_to(sentence_of, empty_folder):
+    (empty_folder / "mine").mkdir()
+    (empty_folder / "mine" / "thesis.txt").write_text("kept")
+    assert "mine exists" in sentence_of(*DCGAN, "--folder", "mine")
+    assert contents(empty_folder) == {"mine/thesis.txt": b"kept"}
+
+
+@pytest.fixture
+def dcgan_run(empty_folder):
+    """The folder of a DCGAN run that was stopped before its first checkpoint."""
+    folder = empty_folder / "stopped"
+    folder.mkdir()
+    settings = {"recipe": "dcgan", "epochs": 1, "batch_size": 128, "width": 8, "discriminator_width": 8}
+    (folder / "config.json").write_text(json.dumps(settings | {"latent_dim": 16, "samples": 400}))
+    return folder
+
+
+def test_resuming_what_is_no_run_of_this_recipe(sentence_of, dcgan_run, empty_folder):
+    before = contents(empty_folder)
+    assert sentence_of("dcgan", "--resume", "nowhere") == "nowhere is no run folder: it has no readable config.json"
+    assert sentence_of("vae", "--resume", "stopped") == "stopped is a run of another recipe than vae"
+    sentence = sentence_of("dcgan", "--resume", "stopped", "--preset", "smoke")
+    assert sentence == "--resume takes the settings of its run: leave --preset out"
+    assert contents(empty_folder) == before
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"[1, 2]", b"\xff\xfe", b'{"recipe": "dcgan", "colour": 1}'],
+)
+def test_resuming_with_a_damaged_config(content, sentence_of, dcgan_run, empty_folder):
+    (dcgan_run / "config.json").write_bytes(content)
+    assert "stopped" in sentence_of("dcgan", "--resume", "stopped")
+    assert contents(empty_folder) == {"stopped/config.json": content}
+
+
+def test_resuming_with_an_impossible_setting_leaves_the_run_as_it_was(sentence_of, dcgan_run, empty_folder):
+    before = contents(empty_folder)
+    assert "a side of 30 pixels" in sentence_of("dcgan", "--resume", "stopped", "--image-size", "30")
+    assert "there is no folder" in sentence_of("dcgan", "--resume", "stopped", "--dataset", "folder:nowhere")
+    assert contents(empty_folder) == before
+
+
+def test_resuming_without_a_readable_checkpoint(sentence_of, dcgan_run, capsys):
+    (dcgan_run / "checkpoints").mkdir()
+    for epoch in (1, 2):
+        damaged = dcgan_run / "checkpoints" / f"epoch_{epoch:05d}.weights.h5"
+        damaged.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))  # how an HDF5 file begins
+    sentence = sentence_of("dcgan", "--resume", "stopped")
+    assert sentence == "no checkpoint in stopped/checkpoints can be read: start again without --resume"
+    assert len(checkpoints()) == 2  # they stay
+
+
+# --- networks that must not be exported -------------------------------------------------------
+
+SHAPE = (8, 8, 1)
+LATENT = 6
+CARD = {"name": "tiny", "title": "Tiny", "evaluator": None}
+
+
+@pytest.fixture
+def network():
+    from zoo.gans import dcgan
+
+    return dcgan.make_generator(SHAPE, LATENT, width=8)
+
+
+@pytest.fixture
+def endpoints(network):
+    from zoo import export
+
+    return export.generator_endpoints(network, SHAPE, LATENT)
+
+
+@pytest.fixture
+def refused_because(empty_folder, network):
+    """A function: exporting to a place where an export stands fails, and that export stays as it is."""
+    from zoo import export
+
+    standing = empty_folder / "exports" / "tiny"
+    (standing / "saved_model").mkdir(parents=True)
+    (standing / "card.json").write_text("{}")
+    (standing / "saved_model" / "saved_model.pb").write_bytes(b"weights")
+
+    def score(model):
+        raise AssertionError("a broken file was scored")
+
+    def check(endpoints, error, sentence):
+        before = contents(empty_folder)
+        with pytest.raises(error, match=sentence) as caught:
+            export.export(standing, CARD, endpoints, [network], score)
+        assert "\n" not in str(caught.value)
+        assert contents(empty_folder) == before
+
+    return check
+
+
+def replace_generate(endpoints, function):
+    from zoo import export
+
+    old = endpoints["generate"]
+    return endpoints | {"generate": export.Endpoint(function, old.inputs, old.outputs)}
+
+
+def test_a_network_that_is_not_finite(network, endpoints, refused_because):
+    network.layers[-2].bias.assign([float("nan")])
+    refused_because(endpoints, ValueError, "image of generate.* is not finite")
+
+
+def test_a_network_that_draws_its_own_noise(network, endpoints, refused_because):
+    import tensorflow as tf
+
+    def noisy(z):
+        return {"image": network(z) + tf.random.normal((1, *SHAPE))}
+
+    noisy_endpoints = replace_generate(endpoints, noisy)
+    refused_because(noisy_endpoints, ValueError, r"image of generate is .* away from Keras; at most 0\.0001")
+
+
+def test_an_operation_that_devices_lack_is_named(network, endpoints, refused_because):
+    import tensorflow as tf
+
+    def decompose(z):
+        square = tf.eye(8)[None] + 0.0 * network(z)[..., 0]  # (1, 8, 8)
+        return {"image": tf.linalg.cholesky(square)[..., None]}
+
+    refused_because(replace_generate(endpoints, decompose), ValueError, "Cholesky")
+
+
+def test_a_full_disk(endpoints, refused_because):
+    """No file may grow beyond 20 kB: the system's answer to a write is an error, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        refused_because(endpoints, OSError, "saved_model")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_file_in_the_place_of_a_folder(network, endpoints, empty_folder):
+    from zoo import export
+
+    (empty_folder / "file").write_text("in the way")
+    with pytest.raises(OSError, match="file"):
+        export.export(empty_folder / "file" / "tiny", CARD, endpoints, [network], None)
+    assert contents(empty_folder) == {"file": b"in the way"}

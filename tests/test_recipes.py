@@ -1,0 +1,390 @@
+"""Every recipe: its settings, its smoke preset from data to picture, and runs that are stopped and resumed."""
+
+import ast
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib
+import inspect
+import io
+import json
+import os
+import re
+import resource
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge import __main__ as edge_command
+from edge import cards, runtime
+from recipes import __main__ as command_line
+from recipes import runner
+from zoo import metrics, training
+
+ROOT = Path(__file__).resolve().parent.parent
+NAMES = command_line.names()
+RECIPES = {name: importlib.import_module(f"recipes.{name}") for name in NAMES}
+MODELS = [name for name, recipe in RECIPES.items() if getattr(recipe, "KIND", None) != "walkthrough"]
+NOT_OF_THE_RESULT = ("folder", "publish", "force", "tensorboard")  # options that a card does not repeat
+SMOKE_DCGAN = ("dcgan", "--preset", "smoke")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_int8(tmp_path_factory):
+    """The slowest of the converter's processes ends at once: test_export.py has all precisions."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if sys.orig_argv[1:3] == ['-m', 'zoo.tflite'] and set(sys.orig_argv) & set(os.environ['DYING'].split()):\n"
+        "    os._exit(3)\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        patch.setenv("DYING", "int8")
+        yield
+
+
+@pytest.fixture
+def no_converter(no_int8, monkeypatch):
+    """No file can be converted: the run trains, and fails where it exports."""
+    monkeypatch.setenv("DYING", "fp32 int8")
+
+
+def run(folder, *words):
+    """Run a command line in this process, from a folder: exit code, stdout, stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = command_line.main(list(words))
+    return code, out.getvalue(), err.getvalue()
+
+
+def only_run(folder):
+    """The one run folder that a command line run from `folder` has made."""
+    (made,) = (folder / "runs").iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """A function: run folder and stdout of a recipe's smoke preset, which runs once."""
+
+    @functools.cache
+    def run_once(name):
+        folder = tmp_path_factory.mktemp(name)
+        code, out, err = run(folder, name, "--preset", "smoke")
+        assert code == 0, err
+        return only_run(folder), out
+
+    return run_once
+
+
+@pytest.fixture(scope="module")
+def two_epochs(tmp_path_factory):
+    """The run folder of an uninterrupted DCGAN of two epochs, with a checkpoint of each."""
+    folder = tmp_path_factory.mktemp("two_epochs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DYING", "fp32 int8")
+        run(folder, *SMOKE_DCGAN, "--epochs", "2")
+    return only_run(folder)
+
+
+def checkpoint_of(run_folder, epoch):
+    """Every number of a checkpoint, by its path in the file."""
+    arrays = {}
+
+    def collect(path, item):
+        if isinstance(item, h5py.Dataset):
+            arrays[path] = item[()]
+
+    with h5py.File(run_folder / "checkpoints" / f"epoch_{epoch:05d}.weights.h5") as file:
+        file.visititems(collect)
+    return arrays
+
+
+def assert_same_checkpoint(one, other):
+    assert one.keys() == other.keys() and len(one) > 20
+    for path, array in one.items():
+        np.testing.assert_array_equal(array, other[path], err_msg=path)
+
+
+def epochs_in_log(run_folder):
+    return [int(row["epoch"]) for row in training.read_log(run_folder / "log.csv")]
+
+
+def fingerprint(folder):
+    """Name, size and time of change of everything below a folder."""
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*")}
+
+
+# --- settings ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_are_a_frozen_dataclass_with_presets(name):
+    recipe = RECIPES[name]
+    config = recipe.Config()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.seed = 5
+    assert {"digits", "smoke"} <= recipe.PRESETS.keys()
+    assert next(iter(recipe.PRESETS)) == "digits"  # the default needs no download
+    if name in MODELS:
+        assert {"fashion_mnist", "gpu"} <= recipe.PRESETS.keys()
+        assert recipe.PRESETS["fashion_mnist"].dataset == "fashion_mnist"
+    for preset in recipe.PRESETS.values():
+        assert type(preset) is recipe.Config
+    assert recipe.PRESETS["smoke"].epochs == 1
+    assert recipe.PRESETS["smoke"].dataset == recipe.PRESETS["digits"].dataset == "digits"
+
+
+def help_texts(config_class):
+    """Field -> the string below it, from the source of the class and of those that it extends."""
+    texts = {}
+    for each in reversed([each for each in config_class.__mro__ if dataclasses.is_dataclass(each)]):
+        (node,) = ast.parse(inspect.getsource(each)).body
+        for field, below in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(field, ast.AnnAssign):
+                assert isinstance(below, ast.Expr), f"{each.__name__}.{field.target.id} has no text below it"
+                texts[field.target.id] = ast.literal_eval(below.value)
+    return texts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_explains_every_setting_and_shows_the_commands(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    with pytest.raises(SystemExit) as caught:
+        command_line.main([name, "--help"])
+    assert caught.value.code == 0
+    printed = capsys.readouterr().out
+    words = " ".join(re.sub(r"[│╭╮╰╯─]", " ", printed).split())
+    texts = help_texts(RECIPES[name].Config)
+    assert texts.keys() == {field.name for field in dataclasses.fields(RECIPES[name].Config)}
+    for field, text in texts.items():
+        assert f"--{field.replace('_', '-')}" in printed
+        assert " ".join(text.split()) in words
+    for preset in RECIPES[name].PRESETS:
+        assert f"  {preset}: " in printed
+    lines = [line.strip() for line in printed.splitlines()]
+    for line in RECIPES[name].__doc__.splitlines():
+        if line.strip().startswith("python -m"):
+            assert line.strip() in lines, "a command of the docstring is not on a line of its own"
+
+
+def test_list_has_the_first_line_of_every_docstring(capsys):
+    assert command_line.main([]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    for name, recipe in RECIPES.items():
+        first = recipe.__doc__.splitlines()[0]
+        assert first.endswith(".")
+        assert [line for line in printed if line.split()[:1] == [name]] == [f"  {name:<14} {first}"]
+    assert command_line.main(["--help"]) == 0
+    assert capsys.readouterr().out.splitlines() == printed
+
+
+@pytest.mark.parametrize("words", [[], ["dcgan", "--help"], ["vae", "--preset", "mnist", "--help"]], ids=" ".join)
+def test_list_and_help_answer_at_once(words):
+    program = (
+        "import sys\n"
+        "from recipes.__main__ import main\n"
+        "try:\n"
+        "    main(sys.argv[1:])\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 0\n"
+        "assert not {'tensorflow', 'keras', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", program, *words], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # seconds, whatever else runs
+
+
+# --- from data to picture ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_smoke_runs_and_stays_in_its_folder(name, smoke):
+    before = fingerprint(ROOT / "exported") | fingerprint(ROOT / "zoo" / "evaluators")
+    run_folder, out = smoke(name)
+    assert fingerprint(ROOT / "exported") | fingerprint(ROOT / "zoo" / "evaluators") == before
+    assert re.fullmatch(rf"{name}-\d{{8}}-\d{{6}}", run_folder.name)
+    assert f"run folder: runs/{run_folder.name}" in out
+    settings = json.loads((run_folder / "config.json").read_text())
+    assert settings == {"recipe": name, **dataclasses.asdict(RECIPES[name].PRESETS["smoke"])}
+    assert epochs_in_log(run_folder) == [1]
+    assert [path.name for path in (run_folder / "checkpoints").iterdir()] == ["epoch_00001.weights.h5"]
+    left_over = [path for path in run_folder.rglob("*") if path.suffix == ".unfinished" or path.name.startswith(".")]
+    assert left_over == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_smoke_exports_a_scored_model_that_edge_can_use(name, smoke, tmp_path):
+    run_folder, out = smoke(name)
+    preset = RECIPES[name].PRESETS["smoke"]
+    card = cards.read_card(run_folder / "export")
+    assert card["name"] == f"{name}_digits" and card["recipe"] == name
+    expected = {key: value for key, value in dataclasses.asdict(preset).items() if key not in NOT_OF_THE_RESULT}
+    assert card["config"] == expected
+    assert card["dataset"]["classes"] == list("0123456789") and "CC BY" in card["dataset"]["licence"]
+    assert card["training"]["epochs"] == 1 and card["training"]["seconds"] > 0
+    assert card["paper"]["url"].startswith("https://arxiv.org/abs/")
+    evaluator = metrics.EVALUATORS / "digits.keras"
+    assert card["evaluator"]["sha256"] == hashlib.sha256(evaluator.read_bytes()).hexdigest()
+    quality = card["files"]["fp32"]["quality"]
+    assert quality["n"] == preset.samples and quality["n_real"] == 360
+    assert f"{quality['fid']:.4g}" in out
+    for picture in ("curves.png", "samples/epoch_00001.png", "export/samples.png"):
+        assert np.asarray(Image.open(run_folder / picture)).std() > 5
+    shown = tmp_path / "three.png"
+    assert edge_command.main([str(run_folder / "export"), "--count", "3", "--scale", "2", "--out", str(shown)]) == 0
+    expected = runtime.grid(runtime.load(run_folder / "export").pictures(0, 3), columns=2, scale=2)
+    np.testing.assert_array_equal(np.asarray(Image.open(shown)), expected)
+
+
+def test_the_classifier_makes_an_evaluator(smoke, tmp_path, monkeypatch):
+    run_folder, _ = smoke("classifier")
+    evaluator = metrics.Evaluator.load("digits", run_folder / "evaluator")
+    features, probabilities = evaluator.features(np.zeros((2, 8, 8, 1), np.uint8))
+    assert features.shape == (2, 64) and probabilities.shape == (2, 10)
+    assert evaluator.card["floor"]["n"] == 360 and 0 < evaluator.card["test_accuracy"] < 1
+
+    monkeypatch.setattr(metrics, "EVALUATORS", tmp_path / "evaluators")
+    (tmp_path / "evaluators").mkdir()
+    copy = shutil.copytree(run_folder, tmp_path / "run")
+    code, _, err = run(tmp_path, "classifier", "--resume", "run", "--publish")
+    assert code == 0, err
+    assert {path.name for path in (tmp_path / "evaluators").iterdir()} == {"digits.keras", "digits.json"}
+    assert metrics.Evaluator.load("digits", tmp_path / "evaluators").card["dataset"] == "digits"
+    assert epochs_in_log(copy) == [1]  # finished already: nothing was trained
+
+
+def test_ones_own_pictures_need_no_evaluator(tmp_path, monkeypatch, capsys):
+    random = np.random.default_rng(0)
+    (tmp_path / "own").mkdir()
+    for index in range(24):
+        Image.fromarray(random.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "own" / f"{index}.png")
+    code, out, err = run(tmp_path, "vae", "--preset", "smoke", "--dataset", "folder:own", "--batch-size", "7")
+    assert code == 0, err
+    assert "samples are not scored: no evaluator for data set 'own'" in out
+    card = cards.read_card(only_run(tmp_path) / "export")
+    assert card["name"] == "vae_own" and card["evaluator"] is None and card["files"]["fp32"]["quality"] is None
+    monkeypatch.setattr(cards, "EXPORTED", only_run(tmp_path))
+    assert edge_command.main([]) == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["vae_own", "fp32"]
+
+
+def test_a_run_in_mixed_precision_can_be_exported(tmp_path):
+    """What ships computes in float32, whatever trained it."""
+    code, _, err = run(tmp_path, *SMOKE_DCGAN, "--precision", "mixed_bfloat16")
+    assert code == 0, err
+    card = cards.read_card(only_run(tmp_path) / "export")
+    assert card["training"]["precision"] == "mixed_bfloat16" and "file" in card["files"]["fp32"]
+
+
+def test_a_worse_export_is_not_published(smoke, tmp_path, monkeypatch):
+    run_folder, _ = smoke("dcgan")
+    shutil.copytree(run_folder, tmp_path / "run")
+    published = Path(shutil.copytree(run_folder / "export", tmp_path / "exported" / "dcgan_digits"))
+    card = json.loads((published / "card.json").read_text())
+    card["files"]["fp32"]["quality"]["fid"] = 0.001
+    (published / "card.json").write_text(json.dumps(card))
+    before = fingerprint(tmp_path / "exported")
+    monkeypatch.setattr(runner, "EXPORTED", tmp_path / "exported")
+    code, out, err = run(tmp_path, "dcgan", "--resume", "run", "--publish")
+    assert code == 2 and "published:" not in out
+    assert re.fullmatch(
+        r"error: not published: dcgan_digits has FID \S+ and the published one 0\.001; .*--force.*\n", err
+    )
+    assert fingerprint(tmp_path / "exported") == before
+    assert cards.read_card(tmp_path / "run" / "export")["name"] == "dcgan_digits"  # the run keeps its own
+
+
+# --- stopped and resumed ----------------------------------------------------------------------
+
+
+def test_a_resumed_run_repeats_the_uninterrupted_one_to_the_bit(two_epochs, tmp_path, no_converter):
+    copy = Path(shutil.copytree(two_epochs, tmp_path / "run"))
+    (copy / "checkpoints" / "epoch_00002.weights.h5").unlink()  # as if it had been killed in the second epoch
+    code, out, err = run(tmp_path, "dcgan", "--resume", "run")
+    assert "resumed after epoch 1 of 2" in out
+    assert (code, err.count("\n")) == (2, 1) and "converter" in err  # training survives an export that fails
+    expected = checkpoint_of(two_epochs, 2)
+    assert any("generator_average" in path for path in expected)
+    assert any("optimizer" in path for path in expected) and any("random_state" in path for path in expected)
+    assert_same_checkpoint(checkpoint_of(copy, 2), expected)
+    first = checkpoint_of(two_epochs, 1)
+    assert any(not np.array_equal(array, expected[path]) for path, array in first.items())
+    assert epochs_in_log(copy) == [1, 2]
+    losses = [
+        [row | {"seconds": None} for row in training.read_log(folder / "log.csv")] for folder in (copy, two_epochs)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(two_epochs, tmp_path, no_converter):
+    copy = Path(shutil.copytree(two_epochs, tmp_path / "run"))
+    newest = copy / "checkpoints" / "epoch_00002.weights.h5"
+    newest.write_bytes(newest.read_bytes()[:10_000])
+    code, out, err = run(tmp_path, "dcgan", "--resume", "run")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "epoch_00002.weights.h5 is damaged" in out and "resumed after epoch 1 of 2" in out
+    assert_same_checkpoint(checkpoint_of(copy, 2), checkpoint_of(two_epochs, 2))
+    assert epochs_in_log(copy) == [1, 2]
+
+
+def test_a_finished_run_goes_on_with_more_epochs(smoke, tmp_path):
+    copy = Path(shutil.copytree(smoke("classifier")[0], tmp_path / "run"))
+    code, out, err = run(tmp_path, "classifier", "--resume", "run", "--epochs", "2")
+    assert code == 0, err
+    assert "resumed after epoch 1 of 2" in out
+    assert epochs_in_log(copy) == [1, 2]
+    seconds = [float(row["seconds"]) for row in training.read_log(copy / "log.csv")]
+    assert seconds[1] > seconds[0] > 0  # they go on from those of the first part
+    assert json.loads((copy / "config.json").read_text())["epochs"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # no second run folder
+
+
+def test_seconds_stop_after_the_epoch_in_which_they_are_over(tmp_path):
+    code, _, err = run(tmp_path, "classifier", "--preset", "smoke", "--epochs", "50", "--seconds", "0")
+    assert code == 0, err
+    assert epochs_in_log(only_run(tmp_path)) == [1]
+    card = json.loads((only_run(tmp_path) / "evaluator" / "digits.json").read_text())
+    assert card["training"]["epochs"] == 1
+
+
+def test_control_c_leaves_a_run_that_can_be_resumed(tmp_path, no_converter):
+    program = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job of a shell begins without
+        "from recipes.__main__ import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", program, *SMOKE_DCGAN, "--epochs", "3000"]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True)
+    try:
+        while child.poll() is None and not list(tmp_path.glob("runs/*/checkpoints/epoch_*.weights.h5")):
+            time.sleep(0.05)
+        child.send_signal(signal.SIGINT)
+        _, err = child.communicate()
+    finally:
+        child.kill()
+    run_folder = only_run(tmp_path)
+    assert child.returncode == 2, err
+    assert err == f"error: stopped; go on with: python -m recipes dcgan --resume runs/{run_folder.name}\n"
+    newest = int(training.checkpoints(run_folder / "checkpoints")[0].name[6:11])
+    assert all(np.isfinite(array).all() for array in checkpoint_of(run_folder, newest).values())
+    words = shlex.split(err.split("python -m recipes ")[1])
+    code, out, _ = run(tmp_path, *words, "--seconds", "0")
+    assert code == 2  # no converter
+    assert f"resumed after epoch {newest} of 3000" in out
+    assert epochs_in_log(run_folder) == list(range(1, newest + 2))

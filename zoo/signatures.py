@@ -1,0 +1,140 @@
+"""The functions of an exported file: their names, inputs and outputs, and what the card says of them.
+
+A file has those that apply:
+
+    generate(z) -> image                     a latent vector becomes a picture
+    generate_from_seed(seed) -> image        an integer becomes a picture, the same one on every device
+    generate_batch(seed) -> image            sixteen pictures, of seeds s to s+15
+    latents(seed) -> z                       what generate_from_seed draws, so that no client draws its own noise
+    encode(image) -> z, log_variance, decode(z) -> image, reconstruct(image) -> reconstruction        autoencoders
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+BATCH = 16  # pictures of generate_batch
+SEED_RANGE = (-(2**31), 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class Value:
+    """One input or output of a signature.
+
+    The first entry of `shape` is the batch: None makes it dynamic in the SavedModel and 1 in TFLite.
+    """
+
+    name: str
+    shape: tuple
+    dtype: str
+    meaning: str
+    range: tuple | None = None
+
+    def describe(self):
+        """What the card says of it, with the shape that it has in the TFLite files."""
+        shape = [1 if side is None else side for side in self.shape]
+        return {
+            "name": self.name,
+            "shape": shape,
+            "dtype": self.dtype,
+            "range": list(self.range) if self.range else None,
+            "meaning": self.meaning,
+        }
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function of the files: takes tensors in the order of `inputs`, returns a dict by the names of `outputs`."""
+
+    function: object
+    inputs: tuple
+    outputs: tuple
+
+
+def generator_endpoints(network, image_shape, latent_dim, prior=None):
+    """The signatures that every generator of pictures from latent vectors has.
+
+    Args:
+        network: Keras model (B, D) -> (B, H, W, C) in [-1, 1].
+        image_shape: height, width, channels.
+        latent_dim: D.
+        prior: function from seeds int32 (B,) to latent vectors float32 (B, D), in builtin TFLite operations; None is
+            the standard normal distribution.
+
+    Returns:
+        Dictionary of `Endpoint`: generate, generate_from_seed, generate_batch, latents.
+    """
+    import tensorflow as tf
+
+    from zoo import noise
+
+    draw = prior or (lambda seed: noise.normal(seed, latent_dim))
+    law = "as the signature latents draws it" if prior else "standard normal"
+    z = latent_value("z", latent_dim, f"latent vector, {law}")
+    seed = Value("seed", (None,), "int32", "one seed is one picture, on every device", SEED_RANGE)
+    first_seed = Value("seed", (1,), "int32", f"the first of {BATCH} seeds", SEED_RANGE)
+    image = image_value("image", image_shape)
+    batch_meaning = f"pictures of seeds s to s+{BATCH - 1}, -1 black to 1 white"
+    images = dataclasses.replace(image, shape=(BATCH, *image_shape), meaning=batch_meaning)
+
+    def generate(z):
+        return {"image": network(z, training=False)}
+
+    def latents(seed):
+        return {"z": draw(seed)}
+
+    def generate_from_seed(seed):
+        return {"image": network(draw(seed), training=False)}
+
+    def generate_batch(seed):
+        return {"image": network(draw(seed + tf.range(BATCH)), training=False)}
+
+    return {
+        "generate": Endpoint(generate, (z,), (image,)),
+        "generate_from_seed": Endpoint(generate_from_seed, (seed,), (image,)),
+        "generate_batch": Endpoint(generate_batch, (first_seed,), (images,)),
+        "latents": Endpoint(latents, (seed,), (z,)),
+    }
+
+
+def latent_value(name, latent_dim, meaning):
+    """A latent vector as an input or output."""
+    return Value(name, (None, latent_dim), "float32", meaning)
+
+
+def image_value(name, image_shape):
+    """A picture as an input or output."""
+    return Value(name, (None, *image_shape), "float32", "picture, -1 black to 1 white", (-1, 1))
+
+
+def sefa_directions(network, count=8):
+    """Directions in latent space along which the pictures change most (Shen and Zhou 2020, https://arxiv.org/abs/2007.06600).
+
+    They are the eigenvectors of W^T W with the largest eigenvalues, for the first layer y = W z + b.
+
+    Args:
+        network: generator whose first layer with weights is dense, of kernel (D, units).
+        count: how many, at most D.
+
+    Returns:
+        List of `count` unit vectors, each a list of D floats, strongest first.
+    """
+    kernel = next(layer for layer in network.layers if layer.weights).kernel.numpy().astype(np.float64)  # (D, units)
+    _, vectors = np.linalg.eigh(kernel @ kernel.T)  # ascending eigenvalues, one column an eigenvector
+    strongest = vectors[:, ::-1][:, :count].T  # (count, D)
+    signs = np.sign(strongest[np.arange(len(strongest)), np.abs(strongest).argmax(axis=1)])  # a sign that repeats
+    return [[round(float(entry), 5) for entry in vector] for vector in strongest * signs[:, None]]
+
+
+def describe(endpoints):
+    """What the card says of all signatures: name -> inputs and outputs."""
+    return {
+        name: {"inputs": described(endpoint.inputs), "outputs": described(endpoint.outputs)}
+        for name, endpoint in endpoints.items()
+    }
+
+
+def described(values):
+    """What the card says of some inputs or outputs."""
+    return [value.describe() for value in values]
