@@ -70,7 +70,7 @@ def run(config, resume=None):
 
     import keras
 
-    from zoo import metrics
+    from zoo import export, metrics
     from zoo.datasets import images
 
     data = images.load(config.dataset)
@@ -116,7 +116,7 @@ def run(config, resume=None):
         "config": dataclasses.asdict(config),
         "training": runner.training_facts(run, seconds),
     }
-    runner.write_json(folder / f"{data.name}.json", card)
+    export.write_json(folder / f"{data.name}.json", card)
     runner.print_scores(
         f"Evaluator of {data.title}",
         {data.name: {**accuracy, **{f"floor {name}": value for name, value in floor.items()}}},

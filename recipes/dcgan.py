@@ -1,7 +1,17 @@
 """Train a DCGAN, measure it, export it and score every exported file.
 
-python -m recipes dcgan                             # 8x8 digits, no download
-python -m recipes dcgan --preset fashion_mnist --publish
+    python -m recipes dcgan                             # 8x8 digits, no download
+    python -m recipes dcgan --preset fashion_mnist --precision mixed_bfloat16 --publish
+
+The second, on 2 cores of an AMD EPYC (avx512_bf16) that other work shared: 20 epochs in 1,486 s of training, FID 1.05,
+precision 0.87, recall 0.83 on the test split (n = 10,000; floor 0.02). What was tried, FIDs of an earlier evaluator and
+so comparable among themselves only:
+
+    learning rate, R1 gamma               updates    FID
+    4e-4 constant, 0.2                        960    4.26
+    4e-4 constant, 0.02                       720    6.03      (0.2 is as good there: 6.1 between its neighbours)
+    8e-4 constant, 0.2                        880    3.48
+    4e-4 falling to 4e-6, 0.2              11,154    0.82      (with today's evaluator 1.14; rates this low learn little)
 """
 
 from dataclasses import dataclass

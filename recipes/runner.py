@@ -6,7 +6,6 @@ Nothing heavy is imported at the top, so that `python -m recipes NAME --help` an
 import contextlib
 import dataclasses
 import datetime
-import json
 import os
 import pathlib
 import sys
@@ -95,14 +94,14 @@ def fit(run, model, batches, steps, callbacks=()):
     Returns:
         Wall seconds of training until now, resumed ones included, without the callbacks' own.
     """
-    from zoo import training
+    from zoo import export, training
 
     run.folder.mkdir(parents=True, exist_ok=True)
     print(f"run folder: {run.folder}")
     finished = training.restore(model, run.checkpoints)
     if finished:
         print(f"resumed after epoch {finished} of {run.config.epochs}")
-    write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
+    export.write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
     log = training.EpochLog(run.log, finished, run.config.seconds)
     standard = [log, training.StopOnNaN(), training.Checkpoints(run.checkpoints)]
     if run.config.tensorboard:
@@ -259,14 +258,6 @@ def _text(value):
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def write_json(path, content):
-    """Write JSON to a temporary name, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(unfinished, path)
 
 
 @contextlib.contextmanager

@@ -1,8 +1,21 @@
 """Train a VAE, measure its likelihood bounds and its samples, export it and score every exported file.
 
-python -m recipes vae                               # 8x8 digits, no download
-python -m recipes vae --preset fashion_mnist --publish
-python -m recipes vae --preset binarized_mnist      # held-out likelihood in nats, comparable with the literature
+    python -m recipes vae                               # 8x8 digits, no download
+    python -m recipes vae --preset fashion_mnist --precision mixed_bfloat16 --publish
+    python -m recipes vae --preset binarized_mnist      # held-out likelihood in nats, comparable with the literature
+
+The second, on 2 cores of an AMD EPYC (avx512_bf16) that other work shared, with --epochs 16: 534 s of training,
+FID 1.55, precision 0.87, recall 0.59 on the test split (n = 10,000; floor 0.02). What was tried, FIDs of an earlier
+evaluator and so comparable among themselves only; the latent length is 16 and the pixels Gaussian where nothing is said:
+
+    updates    p(z) that is sampled                     FID
+        620    N(0, I)                                11.13
+        900    N(0, I), Bernoulli pixels              10.41
+      2,780    N(0, I)                                 9.51
+      2,780    one Gaussian, full covariance           6.82
+      2,780    mixture of 10                           2.80
+      2,780    mixture of 100                          1.81
+      2,780    the latent vectors of training data     1.73      (what no prior can beat)
 """
 
 from dataclasses import dataclass

@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -81,7 +82,7 @@ def export(folder, card, endpoints, networks, score):
         Image.fromarray(runtime.grid(pictures, columns=10, scale=max(1, 56 // pictures.shape[1]))).save(
             draft / "samples.png"
         )
-        _write_json(draft / "card.json", card)
+        write_json(draft / "card.json", card)
         _replace(draft, folder)
     return card
 
@@ -140,6 +141,15 @@ def publish(export_folder, exported, force=False):
     return target
 
 
+def write_json(path, content):
+    """Write JSON that people read, lists of numbers on one line, to a temporary name, then rename."""
+    text = json.dumps(content, indent=1)
+    text = re.sub(r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers.group().split()), text)
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text + "\n")
+    os.replace(unfinished, path)
+
+
 def _published_fid(card):
     quality = card["files"]["fp32"]["quality"]
     return quality["fid"] if quality else float("inf")
@@ -152,7 +162,7 @@ def write_index(exported):
     for path in sorted(exported.glob("*/card.json")):
         card = _read_card(path.parent)
         models.append({"name": card["name"], "title": card["title"], "card": f"{path.parent.name}/card.json"})
-    _write_json(exported / "index.json", {"schema": SCHEMA, "models": models})
+    write_json(exported / "index.json", {"schema": SCHEMA, "models": models})
 
 
 def _open(path, card, precision):
@@ -296,12 +306,6 @@ def _replace(new, target):
         if old.exists():
             os.rename(old, target)
         raise
-
-
-def _write_json(path, content):
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(unfinished, path)
 
 
 def _sha256(path):

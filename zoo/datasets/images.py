@@ -156,7 +156,7 @@ def _load_digits(image_size, channels):
     train, validation, test = _split_in_three(images, scans.target.astype(np.int64), 180, 360)
     return ImageData(
         name="digits",
-        title="Optical recognition of handwritten digits (8x8)",
+        title="handwritten digits (8x8)",
         licence="CC BY 4.0, UCI Machine Learning Repository; shipped inside scikit-learn",
         class_names=tuple(str(digit) for digit in range(10)),
         train=train,
