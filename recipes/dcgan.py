@@ -11,7 +11,7 @@ so comparable among themselves only:
     4e-4 constant, 0.2                        960    4.26
     4e-4 constant, 0.02                       720    6.03      (0.2 is as good there: 6.1 between its neighbours)
     8e-4 constant, 0.2                        880    3.48
-    4e-4 falling to 4e-6, 0.2              11,154    0.82      (with today's evaluator 1.14; rates this low learn little)
+    4e-4 falling to 4e-6, 0.2              11,154    0.82    (1.14 with the present one: so low a rate learns little)
 """
 
 from dataclasses import dataclass

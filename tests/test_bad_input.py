@@ -242,9 +242,9 @@ def network():
 
 @pytest.fixture
 def endpoints(network):
-    from zoo import export
+    from zoo import signatures
 
-    return export.generator_endpoints(network, SHAPE, LATENT)
+    return signatures.generator_endpoints(network, SHAPE, LATENT)
 
 
 @pytest.fixture
@@ -271,10 +271,10 @@ def refused_because(empty_folder, network):
 
 
 def replace_generate(endpoints, function):
-    from zoo import export
+    from zoo import signatures
 
     old = endpoints["generate"]
-    return endpoints | {"generate": export.Endpoint(function, old.inputs, old.outputs)}
+    return endpoints | {"generate": signatures.Endpoint(function, old.inputs, old.outputs)}
 
 
 def test_a_network_that_is_not_finite(network, endpoints, refused_because):

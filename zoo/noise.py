@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 STREAM_STEP = 0x3C6EF372  # far apart in the ring of int32, so that streams of one seed do not overlap those of the next
+UNIFORM_BITS = 23  # with 24, adding a half could round up to 1
 INDEX_MIX = 0x1E3779B1  # odd: multiplication by it is a permutation of int32
 
 
@@ -54,10 +55,15 @@ def hash_bits(seed, count, stream=0):
     return _lowbias32(tf.bitwise.bitwise_xor(mixed, key * _int32(INDEX_MIX)))
 
 
+def uniform_integers(seed, count, stream=0):
+    """Uniform integers 0 to 2^23 - 1, int32 (B, count), from seeds int32 (B,)."""
+    return _shift_right(hash_bits(seed, count, stream), 32 - UNIFORM_BITS)
+
+
 def uniform(seed, count, stream=0):
     """Uniform numbers strictly between 0 and 1, float32 (B, count), from seeds int32 (B,)."""
-    bits = _shift_right(hash_bits(seed, count, stream), 9)  # 23 bits: with 24, adding a half could round up to 1
-    return (tf.cast(bits, tf.float32) + 0.5) * (1.0 / (1 << 23))
+    integers = uniform_integers(seed, count, stream)
+    return (tf.cast(integers, tf.float32) + 0.5) * (1.0 / (1 << UNIFORM_BITS))
 
 
 def normal(seed, count, stream=0):

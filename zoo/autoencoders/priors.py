@@ -42,8 +42,10 @@ class MixturePrior:
     def sample(self, seed):
         """Latent vectors of integer seeds: int32 (B,) -> float32 (B, D), in builtin TFLite operations."""
         dim = self.means.shape[1]
-        upper_bounds = tf.constant(np.cumsum(self.weights)[:-1].astype(np.float32))  # (K - 1,)
-        k = tf.reduce_sum(tf.cast(noise.uniform(seed, 1, stream=1) >= upper_bounds, tf.int32), axis=1)  # (B,)
+        # Integers, which no precision of the exported files rounds: a seed keeps its component, and so its picture.
+        upper_bounds = np.cumsum(self.weights.astype(np.float64))[:-1] * (1 << noise.UNIFORM_BITS)  # (K - 1,)
+        above = noise.uniform_integers(seed, 1, stream=1) >= tf.constant(np.rint(upper_bounds).astype(np.int32))
+        k = tf.reduce_sum(tf.cast(above, tf.int32), axis=1)  # (B,)
         eps = noise.normal(seed, dim)  # (B, D)
         factors = tf.gather(tf.constant(self.factors), k)  # (B, D, D)
         return tf.gather(tf.constant(self.means), k) + tf.reduce_sum(factors * eps[:, None, :], axis=2)
