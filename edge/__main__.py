@@ -66,7 +66,7 @@ def model_table(models):
             entry = card["files"][precision]
             kilobytes = number((folder / entry["file"]).stat().st_size / 1000, 0)
             latency = number(entry.get("latency_ms"), 2)
-            fid = number(entry.get("quality", {}).get("fid"), 2)
+            fid = number((entry.get("quality") or {}).get("fid"), 2)
             lines.append(row.format(card["name"], precision, kilobytes, latency, fid, card["title"]))
         if not precisions:
             lines.append(row.format(card["name"], "none", "-", "-", "-", card["title"]))

@@ -104,8 +104,10 @@ def _resumed_config(recipe, name, folder, preset):
         raise ValueError("--resume takes the settings of its run: leave --preset out")
     try:
         settings = json.loads((folder / "config.json").read_text())
-    except (OSError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"{folder} is no run folder: it has no readable config.json") from error
+    if not isinstance(settings, dict):
+        raise ValueError(f"{folder} is no run folder: its config.json holds no settings")
     if settings.pop("recipe", None) != name:
         raise ValueError(f"{folder} is a run of another recipe than {name}")
     known = {field.name for field in dataclasses.fields(recipe.Config)}

@@ -6,6 +6,7 @@ Nothing heavy is imported at the top, so that `python -m recipes NAME --help` an
 import contextlib
 import dataclasses
 import datetime
+import importlib.util
 import os
 import pathlib
 import sys
@@ -68,8 +69,9 @@ def start(recipe, config, folder=None):
     Returns:
         `Run`.
     """
-    if config.epochs < 1:
-        raise ValueError(f"the number of epochs must be at least 1, got {config.epochs}")
+    _check_numbers(config)
+    if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ValueError("--tensorboard needs TensorBoard: pip install tensorboard")
     with _quiet():
         import keras
         import tensorflow as tf
@@ -79,6 +81,15 @@ def start(recipe, config, folder=None):
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     return Run(recipe, folder or _new_folder(recipe, config.folder), config)
+
+
+def _check_numbers(config):
+    """Refuse whole numbers below their least value, before anything is loaded or written."""
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        least = 0 if field.name in ("seed", "prior_components") else 1
+        if type(value) is int and value < least:
+            raise ValueError(f"--{field.name.replace('_', '-')} must be at least {least}, got {value}")
 
 
 def fit(run, model, batches, steps, callbacks=()):
@@ -105,7 +116,9 @@ def fit(run, model, batches, steps, callbacks=()):
     log = training.EpochLog(run.log, finished, run.config.seconds)
     standard = [log, training.StopOnNaN(), training.Checkpoints(run.checkpoints)]
     if run.config.tensorboard:
-        standard.append(_tensorboard(run.folder / "tensorboard"))
+        import keras
+
+        standard.append(keras.callbacks.TensorBoard(run.folder / "tensorboard"))
     try:
         if finished < run.config.epochs:
             model.fit(
@@ -284,13 +297,3 @@ def _new_folder(recipe, wanted):
     stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     folder = RUNS / f"{recipe}-{stamp}"
     return folder if not folder.exists() else folder.with_name(f"{folder.name}-{os.getpid()}")
-
-
-def _tensorboard(folder):
-    import importlib.util
-
-    import keras
-
-    if importlib.util.find_spec("tensorboard") is None:
-        raise ValueError("--tensorboard needs TensorBoard: pip install tensorboard")
-    return keras.callbacks.TensorBoard(folder)

@@ -180,10 +180,8 @@ def _fit_prior(model, data, config):
 
 
 def _pairs(pictures, model):
-    """Rows of ten pictures, each above a row of their reconstructions."""
+    """Each picture followed by its reconstruction."""
     import numpy as np
 
-    rows = np.split(pictures, 5)
-    return np.concatenate(
-        [row for pair in zip(rows, np.split(model(pictures).numpy(), 5), strict=True) for row in pair]
-    )
+    pairs = np.stack([pictures, model(pictures).numpy()], axis=1)  # (N, 2, H, W, C)
+    return pairs.reshape(-1, *pictures.shape[1:])  # (2 N, H, W, C)

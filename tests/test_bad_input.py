@@ -98,7 +98,7 @@ def test_values_of_another_type_are_refused_by_the_command_line(words, mentioned
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([*DCGAN, "--epochs", "0"], "the number of epochs must be at least 1, got 0"),
+        ([*DCGAN, "--epochs", "0"], "--epochs must be at least 1, got 0"),
         ([*DCGAN, "--dataset", "fashon_mnist"], "there is no data set 'fashon_mnist': the nearest"),
         ([*VAE, "--dataset", "folder:nowhere"], "there is no folder nowhere"),
         ([*DCGAN, "--image-size", "30"], "a side of 30 pixels cannot be made: sides are 4, 5, 6 or 7 doubled"),

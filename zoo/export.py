@@ -127,10 +127,11 @@ def publish(export_folder, exported, force=False):
     card = _read_card(export_folder)
     target = pathlib.Path(exported) / card["name"]
     if (target / "card.json").exists() and not force:
-        new, old = (_published_fid(each) for each in (card, _read_card(target)))
-        if new >= old:
+        new, old = (_fid(each) for each in (card, _read_card(target)))
+        if old is not None and (new is None or not new < old):
+            has = "no score" if new is None else f"FID {new:.3f}"
             raise ValueError(
-                f"not published: {card['name']} has FID {new:.3f} and the published one {old:.3f}; --force replaces it"
+                f"not published: {card['name']} has {has} and the published one {old:.3f}; --force replaces it"
             )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{card['name']}-", dir=target.parent) as scratch:
@@ -150,9 +151,9 @@ def write_json(path, content):
     os.replace(unfinished, path)
 
 
-def _published_fid(card):
+def _fid(card):
     quality = card["files"]["fp32"]["quality"]
-    return quality["fid"] if quality else float("inf")
+    return quality and quality["fid"]
 
 
 def write_index(exported):
@@ -280,7 +281,11 @@ def _provenance():
 def _git(*words):
     try:
         answer = subprocess.run(
-            ["git", *words], capture_output=True, text=True, cwd=pathlib.Path(__file__).parent, check=True
+            ["git", *words],
+            capture_output=True,
+            text=True,
+            cwd=pathlib.Path(__file__).resolve().parent.parent,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):  # a copy without git
         return ""
