@@ -46,6 +46,7 @@ class Run:
     recipe: str
     folder: pathlib.Path
     config: TrainingOptions
+    resumed: bool
 
     @property
     def checkpoints(self):
@@ -80,7 +81,7 @@ def start(recipe, config, folder=None):
         tf.config.experimental.set_memory_growth(gpu, True)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    return Run(recipe, folder or _new_folder(recipe, config.folder), config)
+    return Run(recipe, folder or _new_folder(recipe, config.folder), config, resumed=folder is not None)
 
 
 def _check_numbers(config):
@@ -107,7 +108,7 @@ def fit(run, model, batches, steps, callbacks=()):
     """
     from zoo import export, training
 
-    run.folder.mkdir(parents=True, exist_ok=True)
+    run.folder.mkdir(parents=True, exist_ok=run.resumed)
     print(f"run folder: {run.folder}")
     finished = training.restore(model, run.checkpoints)
     if finished:

@@ -185,7 +185,10 @@ def _save_model(folder, endpoints, networks):
     for name, endpoint in endpoints.items():
         specs = [tf.TensorSpec(value.shape, value.dtype, name=value.name) for value in endpoint.inputs]
         archive.add_endpoint(name, endpoint.function, input_signature=specs)
-    archive.write_out(folder, verbose=False)
+    try:
+        archive.write_out(folder, verbose=False)
+    except tf.errors.OpError as error:  # TensorFlow's own words for a full disk
+        raise OSError(f"cannot write {folder}: {error.message.splitlines()[0]}") from error
 
 
 def _check_saved_model(folder, endpoints):
@@ -225,6 +228,8 @@ def _judge(path, precision, card, endpoints, score):
             raise
         return {"not_shipped": str(error)}
     quality = score(model) if score else None
+    if precision == "fp32" and quality is not None and not np.isfinite(quality["fid"]):
+        raise ValueError(f"{path.name} was not exported: its FID is not finite")
     if precision != "fp32" and quality is not None:
         best = card["files"]["fp32"]["quality"]["fid"]
         if not quality["fid"] <= WORST_FID_RATIO * best:

@@ -42,11 +42,18 @@ def convert(draft, card):
         )
         missing = [each for each in precisions if not (draft / f"{card['name']}{SUFFIXES[each]}.tflite").exists()]
         if missing:
-            reason = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
+            reason = _reason(child)
             if "fp32" in missing:
                 raise ValueError(f"the TFLite converter failed: {reason}")
             print(f"the TFLite converter made no {' and no '.join(missing)} file: {reason}")
     (draft / "convert.json").unlink()
+
+
+def _reason(child):
+    """The line of the converter's output that says what is wrong."""
+    lines = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
+    errors = [line.split("error:", 1)[1].strip() for line in lines if "error:" in line]
+    return (errors or lines[-1:])[0][:300]
 
 
 def _convert_here(folder, precisions):
