@@ -141,7 +141,7 @@ def _nearest(word, known):
 def _is_ours(error):
     """Whether the project raised the error on purpose; any other is a defect and keeps its traceback."""
     last = pathlib.Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-    return last.is_relative_to(PROJECT) and ".venv" not in last.parts
+    return last.is_relative_to(PROJECT) and "site-packages" not in last.parts
 
 
 def _fail(sentence):
