@@ -9,6 +9,16 @@ import tensorflow as tf
 from zoo import training
 
 
+def values(network):
+    """The trainable weights of a network, copied."""
+    return [weight.numpy() for weight in network.trainable_weights]
+
+
+def moved(network, before):
+    """For each trainable weight, whether it differs from what `values` returned before."""
+    return [np.any(now != then) for now, then in zip(values(network), before, strict=True)]
+
+
 def state(model):
     """Every number that training goes on from: weights, moving averages, optimizers, random generators."""
     optimizers = [value for value in vars(model).values() if isinstance(value, keras.optimizers.Optimizer)]

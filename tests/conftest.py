@@ -22,3 +22,21 @@ def same_start():
     yield
     if "keras" in sys.modules:
         sys.modules["keras"].config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The training split of the embedded digits."""
+    from zoo.datasets import images
+
+    return images.load("digits").train
+
+
+@pytest.fixture(scope="module")
+def batch(digits):
+    """What a train step takes: sixteen pictures and their labels."""
+    import tensorflow as tf
+
+    from zoo.datasets import images
+
+    return tf.constant(images.to_float(digits.images[:16])), tf.constant(digits.labels[:16])

@@ -32,24 +32,6 @@ def make(generator_optimizer=None, discriminator_optimizer=None, **changes):
     return model
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return images.load("digits").train
-
-
-@pytest.fixture(scope="module")
-def batch(digits):
-    return tf.constant(images.to_float(digits.images[:16])), tf.constant(digits.labels[:16])
-
-
-def values(network):
-    return [weight.numpy() for weight in network.trainable_weights]
-
-
-def moved(network, before):
-    return [np.any(now != then) for now, then in zip(values(network), before, strict=True)]
-
-
 # Networks
 
 
@@ -146,7 +128,7 @@ def test_r1_is_evaluated_at_every_third_step_and_weighted_three_fold(batch):
         model.seed_generator.state.assign([11, 0])
         model.discriminator_optimizer.iterations.assign(number)
         model.train_step(batch)
-        return values(model.discriminator)
+        return checks.values(model.discriminator)
 
     rate = 0.1
     sgd = keras.optimizers.SGD
@@ -163,31 +145,31 @@ def test_r1_is_evaluated_at_every_third_step_and_weighted_three_fold(batch):
             expected = [w - rate * 3 * 0.7 / 2 * g for w, g in zip(plain, gradients[:-1], strict=False)]
             for one, other in zip(penalised[:-1], expected, strict=True):  # the last bias has no part in the penalty
                 np.testing.assert_allclose(one, other, atol=1e-6)
-            assert any(moved(with_penalty.discriminator, plain))
+            assert any(checks.moved(with_penalty.discriminator, plain))
         else:
-            assert not any(moved(with_penalty.discriminator, plain))
+            assert not any(checks.moved(with_penalty.discriminator, plain))
 
 
 def test_players_move_only_their_own_weights(batch):
     still = keras.optimizers.SGD(0.0)
     model = make(discriminator_optimizer=still)
-    generator, discriminator = values(model.generator), values(model.discriminator)
+    generator, discriminator = checks.values(model.generator), checks.values(model.discriminator)
     model.train_step(batch)
-    assert all(moved(model.generator, generator))
-    assert not any(moved(model.discriminator, discriminator))
+    assert all(checks.moved(model.generator, generator))
+    assert not any(checks.moved(model.discriminator, discriminator))
 
     model = make(generator_optimizer=keras.optimizers.SGD(0.0))
-    generator, discriminator = values(model.generator), values(model.discriminator)
+    generator, discriminator = checks.values(model.generator), checks.values(model.discriminator)
     model.train_step(batch)
-    assert not any(moved(model.generator, generator))
-    assert all(moved(model.discriminator, discriminator))
+    assert not any(checks.moved(model.generator, generator))
+    assert all(checks.moved(model.discriminator, discriminator))
     assert not model.generator_average.trainable_weights
 
 
 def test_generator_plays_against_the_discriminator_of_this_step(batch):
     # With plain descent its step is the gradient of its loss, on noise of its own, after the discriminator's step.
     model = make(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1))
-    before = values(model.generator)
+    before = checks.values(model.generator)
     noise = dcgan.DCGAN(**TINY)
     noise.normal((16, 3))  # the discriminator's
     z = noise.normal((16, 3))
@@ -198,7 +180,7 @@ def test_generator_plays_against_the_discriminator_of_this_step(batch):
         loss = dcgan.generator_loss(model.discriminator(copy(z, training=True)))
     assert float(logs["g_loss"]) == pytest.approx(float(loss), rel=1e-5)
     gradients = tape.gradient(loss, copy.trainable_weights)
-    for now, then, gradient in zip(values(model.generator), before, gradients, strict=True):
+    for now, then, gradient in zip(checks.values(model.generator), before, gradients, strict=True):
         np.testing.assert_allclose(now, then - 0.1 * gradient, atol=1e-6)
 
 
@@ -242,7 +224,8 @@ def test_training_on_digits(digits):
     assert model.discriminator_optimizer.iterations == 40
     assert model.generator_optimizer.iterations == 40
     assert any(
-        np.any(a != b) for a, b in zip(values(model.generator), model.generator_average.get_weights(), strict=False)
+        np.any(a != b)
+        for a, b in zip(checks.values(model.generator), model.generator_average.get_weights(), strict=False)
     )
     after = model.generate(range(4)).numpy()
     assert np.abs(after - start).max() > 0.05
@@ -294,10 +277,10 @@ def test_resume(digits, tmp_path):
 def test_half_precision(batch):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = make()
-    before = values(model.generator)
+    before = checks.values(model.generator)
     logs = model.train_step(batch)
     assert np.all(np.isfinite([float(value) for value in logs.values()]))
-    assert all(moved(model.generator, before))
+    assert all(checks.moved(model.generator, before))
     pictures = model.generate(range(2))
     assert pictures.dtype == tf.float32
     assert np.all(np.isfinite(pictures))

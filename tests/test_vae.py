@@ -29,24 +29,6 @@ def make(**changes):
     return model
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return images.load("digits").train
-
-
-@pytest.fixture(scope="module")
-def batch(digits):
-    return tf.constant(images.to_float(digits.images[:16])), tf.constant(digits.labels[:16])
-
-
-def values(network):
-    return [weight.numpy() for weight in network.trainable_weights]
-
-
-def moved(network, before):
-    return [np.any(now != then) for now, then in zip(values(network), before, strict=True)]
-
-
 def set_output(network, name, bias, scale=0.0):
     """Give a last layer a bias, and scale its kernel; 0 cuts it off from its input."""
     layer = network.get_layer(name)
@@ -365,10 +347,10 @@ def test_resume(digits, tmp_path):
 def test_half_precision(batch):
     keras.config.set_dtype_policy("mixed_bfloat16")
     model = make()
-    before = values(model.encoder)
+    before = checks.values(model.encoder)
     logs = model.train_step(batch)
     assert np.all(np.isfinite([float(value) for value in logs.values()]))
-    assert all(moved(model.encoder, before))
+    assert all(checks.moved(model.encoder, before))
     assert model.log_scale.dtype == "float32"
     for output in (*model.encoder(batch[0]), model.generate(range(2)), model(batch[0])):
         assert output.dtype == tf.float32
