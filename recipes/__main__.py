@@ -110,6 +110,7 @@ def _resumed_config(recipe, name, folder, preset):
         raise ValueError(f"{folder} is no run folder: its config.json holds no settings")
     if settings.pop("recipe", None) != name:
         raise ValueError(f"{folder} is a run of another recipe than {name}")
+    settings.pop("folder", None)  # it may have been moved
     known = {field.name for field in dataclasses.fields(recipe.Config)}
     unknown = sorted(set(settings) - known)
     if unknown:

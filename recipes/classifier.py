@@ -122,6 +122,11 @@ def run(config, resume=None):
         {data.name: {**accuracy, **{f"floor {name}": value for name, value in floor.items()}}},
     )
     if config.publish:
+        if (metrics.EVALUATORS / f"{data.name}.json").exists() and not config.force:
+            raise ValueError(
+                f"not published: there is an evaluator of {data.name}, to which every published score refers; "
+                "--force replaces it"
+            )
         for suffix in ("keras", "json"):
             unfinished = metrics.EVALUATORS / f"{data.name}.{suffix}.unfinished"
             shutil.copyfile(folder / f"{data.name}.{suffix}", unfinished)

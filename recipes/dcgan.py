@@ -40,7 +40,7 @@ class Config(runner.TrainingOptions):
     discriminator_width: int = 32
     """Channels of the discriminator's first layer."""
     learning_rate: float = 8e-4
-    """Of both players' Adam; falls to a quarter along a cosine."""
+    """Of both players' Adam; falls to a tenth along a cosine."""
     beta_1: float = 0.5
     """Of Adam; 0.9 makes the players oscillate (section 4 of the paper)."""
     beta_2: float = 0.99
@@ -56,8 +56,8 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(samples=1000),
     "smoke": Config(epochs=1, batch_size=128, width=8, discriminator_width=8, latent_dim=16, samples=400),
-    "mnist": Config(dataset="mnist", epochs=20, batch_size=128),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=20, batch_size=128),
+    "mnist": Config(dataset="mnist", epochs=30, batch_size=32, r1_gamma=0.5, average_decay=0.9995),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=30, batch_size=32, average_decay=0.9995),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,
@@ -96,7 +96,7 @@ def run(config, resume=None):
     )
 
     def adam():
-        schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.25)
+        schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.1)
         return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=config.beta_2)
 
     model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())

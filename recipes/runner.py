@@ -71,6 +71,8 @@ def start(recipe, config, folder=None):
         `Run`.
     """
     _check_numbers(config)
+    if folder is not None and config.folder is not None:
+        raise ValueError(f"a resumed run stays in its folder {folder}: leave --folder out")
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs TensorBoard: pip install tensorboard")
     with _quiet():
@@ -85,12 +87,19 @@ def start(recipe, config, folder=None):
 
 
 def _check_numbers(config):
-    """Refuse whole numbers below their least value, before anything is loaded or written."""
+    """Refuse numbers out of range, before anything is loaded or written."""
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
+        flag = f"--{field.name.replace('_', '-')}"
         least = 0 if field.name in ("seed", "prior_components") else 1
         if type(value) is int and value < least:
-            raise ValueError(f"--{field.name.replace('_', '-')} must be at least {least}, got {value}")
+            raise ValueError(f"{flag} must be at least {least}, got {value}")
+        if field.name == "learning_rate" and not value > 0:
+            raise ValueError(f"{flag} must be positive, got {value}")
+        if field.name in ("beta_1", "beta_2", "average_decay") and not 0 <= value < 1:
+            raise ValueError(f"{flag} must be 0 or more and less than 1, got {value}")
+        if field.name in ("r1_gamma", "seconds") and value is not None and not value >= 0:
+            raise ValueError(f"{flag} must be 0 or more, got {value}")
 
 
 def fit(run, model, batches, steps, callbacks=()):
@@ -120,8 +129,8 @@ def fit(run, model, batches, steps, callbacks=()):
         import keras
 
         standard.append(keras.callbacks.TensorBoard(run.folder / "tensorboard"))
-    try:
-        if finished < run.config.epochs:
+    if finished < run.config.epochs:
+        with _hint_at_resume(run):
             model.fit(
                 batches(finished),
                 epochs=run.config.epochs,
@@ -131,9 +140,20 @@ def fit(run, model, batches, steps, callbacks=()):
                 shuffle=False,  # the batches are shuffled already
                 verbose="auto" if os.isatty(1) else 2,
             )
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"stopped; go on with: python -m recipes {run.recipe} --resume {run.folder}") from None
     return log.seconds
+
+
+@contextlib.contextmanager
+def _hint_at_resume(run):
+    """Ctrl-C is answered by the command that goes on from there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"stopped; go on with: {_resume_command(run)}") from None
+
+
+def _resume_command(run):
+    return f"python -m recipes {run.recipe} --resume {run.folder}"
 
 
 def export(run, card, data, seconds, endpoints, networks):
@@ -168,12 +188,16 @@ def export(run, card, data, seconds, endpoints, networks):
     }
     folder = run.folder / "export"
     callbacks.plot_curves(run.log, run.folder / "curves.png")
-    card = export.export(folder, card, endpoints, networks, _scorer(run.config.samples, data, evaluator))
+    with _hint_at_resume(run):
+        card = export.export(folder, card, endpoints, networks, _scorer(run.config.samples, data, evaluator))
     print_card(card)
     print(f"samples: {folder / 'samples.png'}")
     print(f"export: {folder}")
     if run.config.publish:
-        folder = export.publish(folder, EXPORTED, run.config.force)
+        try:
+            folder = export.publish(folder, EXPORTED, run.config.force)
+        except ValueError as error:
+            raise ValueError(f"{error}: {_resume_command(run)} --publish --force") from error
         print(f"published: {folder}")
     return folder
 

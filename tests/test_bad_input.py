@@ -122,6 +122,12 @@ def test_impossible_settings_are_refused_before_anything_is_written(words, sente
         ([*DCGAN, "--latent-dim", "0"], "latent"),
         ([*DCGAN, "--samples", "0"], "samples"),
         ([*DCGAN, "--seed", "-1"], "seed"),
+        ([*DCGAN, "--learning-rate", "0"], "learning"),
+        ([*DCGAN, "--learning-rate", "nan"], "learning"),
+        ([*DCGAN, "--beta-2", "1"], "beta"),
+        ([*DCGAN, "--average-decay", "-0.5"], "average"),
+        ([*DCGAN, "--r1-gamma", "-1"], "gamma"),
+        ([*VAE, "--seconds", "-1"], "seconds"),
         ([*VAE, "--importance-samples", "0"], "importance"),
         ([*VAE, "--prior-components", "-1"], "components"),
     ],
@@ -196,6 +202,8 @@ def test_resuming_what_is_no_run_of_this_recipe(sentence_of, dcgan_run, empty_fo
     assert sentence_of("vae", "--resume", "stopped") == "stopped is a run of another recipe than vae"
     sentence = sentence_of("dcgan", "--resume", "stopped", "--preset", "smoke")
     assert sentence == "--resume takes the settings of its run: leave --preset out"
+    sentence = sentence_of("dcgan", "--resume", "stopped", "--folder", "other")
+    assert sentence == "a resumed run stays in its folder stopped: leave --folder out"
     assert contents(empty_folder) == before
 
 

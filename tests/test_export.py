@@ -394,5 +394,18 @@ def test_remake_makes_the_same_bytes(gan, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"not on disk: `python -m zoo\.export remake .*tiny_gan` makes it"):
         runtime.load(copy, "int8")
     monkeypatch.chdir(tmp_path)
-    assert export.remake("tiny_gan") == {"fp32": True, "fp16": True, "int8": True}
+    assert export.remake("tiny_gan") == ["tiny_gan.tflite", "tiny_gan_fp16.tflite", "tiny_gan_int8.tflite"]
     assert contents(copy) == before  # without the dynamic file, which the card does not ship
+
+
+def test_remake_keeps_the_files_of_which_the_card_states_other_bytes(gan, tmp_path):
+    copy = Path(shutil.copytree(gan.folder, tmp_path / "tiny_gan"))
+    (copy / "tiny_gan_int8.tflite").unlink()
+    card = json.loads((copy / "card.json").read_text())
+    card["files"]["fp32"]["sha256"] = "0" * 64
+    (copy / "card.json").write_text(json.dumps(card))
+    (copy / "tiny_gan.tflite").write_bytes(b"what was there")
+    with pytest.raises(ValueError, match=r"^tiny_gan\.tflite did not come out as the card states.*tensorflow 2"):
+        export.remake(copy)
+    assert (copy / "tiny_gan.tflite").read_bytes() == b"what was there"
+    assert (copy / "tiny_gan_int8.tflite").exists()  # the others landed

@@ -265,20 +265,29 @@ def test_the_classifier_makes_an_evaluator(smoke, tmp_path, monkeypatch):
     assert metrics.Evaluator.load("digits", tmp_path / "evaluators").card["dataset"] == "digits"
     assert epochs_in_log(copy) == [1]  # finished already: nothing was trained
 
+    before = fingerprint(tmp_path / "evaluators")
+    code, _, err = run(tmp_path, "classifier", "--resume", "run", "--publish")
+    assert code == 2 and err.startswith("error: not published: there is an evaluator of digits,")
+    assert fingerprint(tmp_path / "evaluators") == before
+    code, _, err = run(tmp_path, "classifier", "--resume", "run", "--publish", "--force")
+    assert code == 0, err
+
 
 def test_ones_own_pictures_need_no_evaluator(tmp_path, monkeypatch, capsys):
     random = np.random.default_rng(0)
-    (tmp_path / "own").mkdir()
+    (tmp_path / "digits").mkdir()  # their name does not make them the digits that have an evaluator
     for index in range(24):
-        Image.fromarray(random.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "own" / f"{index}.png")
-    code, out, err = run(tmp_path, "vae", "--preset", "smoke", "--dataset", "folder:own", "--batch-size", "7")
+        Image.fromarray(random.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "digits" / f"{index}.png")
+    code, out, err = run(tmp_path, "vae", "--preset", "smoke", "--dataset", "folder:digits", "--batch-size", "7")
     assert code == 0, err
-    assert "samples are not scored: no evaluator for data set 'own'" in out
+    assert "samples are not scored: no evaluator for data set 'folder_digits'" in out
     card = cards.read_card(only_run(tmp_path) / "export")
-    assert card["name"] == "vae_own" and card["evaluator"] is None and card["files"]["fp32"]["quality"] is None
+    assert (
+        card["name"] == "vae_folder_digits" and card["evaluator"] is None and card["files"]["fp32"]["quality"] is None
+    )
     monkeypatch.setattr(cards, "EXPORTED", only_run(tmp_path))
     assert edge_command.main([]) == 0
-    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["vae_own", "fp32"]
+    assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["vae_folder_digits", "fp32"]
 
 
 def test_a_run_in_mixed_precision_can_be_exported(tmp_path):
@@ -301,7 +310,9 @@ def test_a_worse_export_is_not_published(smoke, tmp_path, monkeypatch):
     code, out, err = run(tmp_path, "dcgan", "--resume", "run", "--publish")
     assert code == 2 and "published:" not in out
     assert re.fullmatch(
-        r"error: not published: dcgan_digits has FID \S+ and the published one 0\.001; .*--force.*\n", err
+        r"error: not published: dcgan_digits has FID \S+ and the published one 0\.001; --force replaces it: "
+        r"python -m recipes dcgan --resume run --publish --force\n",
+        err,
     )
     assert fingerprint(tmp_path / "exported") == before
     assert cards.read_card(tmp_path / "run" / "export")["name"] == "dcgan_digits"  # the run keeps its own

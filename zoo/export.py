@@ -71,10 +71,11 @@ def export(folder, card, endpoints, networks, score):
         draft.mkdir()
         _save_model(draft / "saved_model", endpoints, networks)
         _check_saved_model(draft / "saved_model", endpoints)
-        tflite.convert(draft, card)
+        unmade = tflite.convert(draft, card)
         for precision, suffix in tflite.SUFFIXES.items():
             path = draft / f"{card['name']}{suffix}.tflite"
-            facts = _judge(path, precision, card, endpoints, score)
+            made = precision not in unmade
+            facts = _judge(path, precision, card, endpoints, score) if made else {"not_shipped": unmade[precision]}
             if "not_shipped" in facts:
                 path.unlink(missing_ok=True)
             card["files"][precision] = facts
@@ -88,10 +89,13 @@ def export(folder, card, endpoints, networks, score):
 
 
 def remake(folder):
-    """Make the TFLite files of a card again from its saved_model/ and say whether each has the bytes the card states.
+    """Make the TFLite files of a card again from its saved_model/; only files with the card's own bytes land.
 
     Returns:
-        Dictionary from precision to whether its sha256 is the card's.
+        Names of the files made.
+
+    Raises:
+        ValueError: after the others have landed, when a file cannot be made or comes out with other bytes.
     """
     folder = pathlib.Path(folder)
     card = _read_card(folder)
@@ -99,14 +103,23 @@ def remake(folder):
         draft = pathlib.Path(scratch)
         shutil.copytree(folder / "saved_model", draft / "saved_model")
         tflite.convert(draft, card)
-        same = {}
-        for precision, facts in card["files"].items():
-            if "file" in facts:
-                if not (draft / facts["file"]).exists():
-                    raise ValueError(f"the converter could not make {facts['file']}")
-                same[precision] = _sha256(draft / facts["file"]) == facts["sha256"]
-                os.replace(draft / facts["file"], folder / facts["file"])
-    return same
+        made = []
+        others = []
+        for facts in card["files"].values():
+            if "file" not in facts:
+                continue
+            path = draft / facts["file"]
+            if path.exists() and _sha256(path) == facts["sha256"]:
+                os.replace(path, folder / path.name)
+                made.append(path.name)
+            else:
+                others.append(path.name)
+    if others:
+        raise ValueError(
+            f"{' and '.join(others)} did not come out as the card states, and was left as it was: it was made with "
+            + ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+        )
+    return made
 
 
 def publish(export_folder, exported, force=False):
@@ -217,8 +230,6 @@ def _check_outputs(model, endpoints):
 
 def _judge(path, precision, card, endpoints, score):
     """What the card says of one file: its facts, or why it is not shipped. The fp32 file is shipped, or nothing is."""
-    if not path.exists():
-        return {"not_shipped": "the converter could not make it"}
     tflite.check_operations(path)
     model = _open(path, card, precision)
     try:
@@ -323,17 +334,21 @@ def _sha256(path):
 
 
 def _main(words):
-    if len(words) == 2 and words[0] == "remake":
-        try:
-            same = remake(words[1])
-        except (ValueError, OSError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        for precision, equal in same.items():
-            print(f"{precision}: {'the bytes of the card' if equal else 'other bytes than the card states'}")
+    usage = "usage: python -m zoo.export remake FOLDER"
+    if words in (["-h"], ["--help"]):
+        print(usage)
         return 0
-    print("usage: python -m zoo.export remake FOLDER", file=sys.stderr)
-    return 2
+    if len(words) != 2 or words[0] != "remake":
+        print(usage, file=sys.stderr)
+        return 2
+    try:
+        made = remake(words[1])
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for name in made:
+        print(f"{name}: the bytes of the card")
+    return 0
 
 
 if __name__ == "__main__":

@@ -26,12 +26,15 @@ def convert(draft, card):
         draft: folder with saved_model/; the files come beside it.
         card: with name and signatures.
 
+    Returns:
+        Dictionary from the precision of each file that could not be made to the converter's reason.
+
     Raises:
-        ValueError: with the converter's reason, when there is no fp32 file. Other files may be missing afterwards: a
-            line on stdout says why.
+        ValueError: with the converter's reason, when there is no fp32 file.
     """
     lasting = {key: value for key, value in card.items() if key != "files"}
     (draft / "convert.json").write_text(json.dumps(lasting))
+    reasons = {}
     for precisions in (("fp32", "fp16", "dynamic"), ("int8",)):  # int8, whose calibrator can crash, on its own
         child = subprocess.run(
             [sys.executable, "-m", "zoo.tflite", str(draft.resolve()), *precisions],
@@ -41,12 +44,11 @@ def convert(draft, card):
             env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"},
         )
         missing = [each for each in precisions if not (draft / f"{card['name']}{SUFFIXES[each]}.tflite").exists()]
-        if missing:
-            reason = _reason(child)
-            if "fp32" in missing:
-                raise ValueError(f"the TFLite converter failed: {reason}")
-            print(f"the TFLite converter made no {' and no '.join(missing)} file: {reason}")
+        if "fp32" in missing:
+            raise ValueError(f"the TFLite converter failed: {_reason(child)}")
+        reasons.update({each: f"the converter could not make it: {_reason(child)}" for each in missing})
     (draft / "convert.json").unlink()
+    return reasons
 
 
 def _reason(child):

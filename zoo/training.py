@@ -105,7 +105,7 @@ class StopOnNaN(keras.callbacks.Callback):
         broken = [name for name, value in (logs or {}).items() if not np.all(np.isfinite(value))]
         if broken:
             raise FloatingPointError(
-                f"{' and '.join(broken)} is not finite after step {batch + 1}: "
+                f"{' and '.join(broken)} {'is' if len(broken) == 1 else 'are'} not finite after step {batch + 1}: "
                 "lower the learning rate or use --precision float32"
             )
 

@@ -189,7 +189,7 @@ def _load_folder(folder, image_size, channels):
     tenth = max(1, len(paths) // 10)
     train, validation, test = _split_in_three(np.stack(images), labels, tenth, tenth)
     return ImageData(
-        name=folder.resolve().name,
+        name=f"folder_{folder.resolve().name}",  # a folder named mnist is not MNIST
         title=f"Pictures in {folder.resolve().name}",
         licence="as their owner says",
         class_names=class_names,

@@ -27,6 +27,7 @@ from keras import layers
 
 from zoo import noise, training
 from zoo.gans import adversarial
+from zoo.layers import BatchNormalization
 
 
 def start_size(size):
@@ -66,13 +67,13 @@ def make_generator(image_shape, latent_dim, width):
     z = keras.Input((latent_dim,), name="z")
     x = layers.Dense(start_height * start_width * widths[0], use_bias=False)(z)
     x = layers.Reshape((start_height, start_width, widths[0]))(x)  # (B, 7, 7, 4W) for 28 pixels
-    x = layers.BatchNormalization(synchronized=True)(x)
+    x = BatchNormalization()(x)
     x = layers.ReLU()(x)
     for filters in widths[1:]:
         x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=False)(
             x
         )  # (B, 14, 14, 2W), (B, 28, 28, W)
-        x = layers.BatchNormalization(synchronized=True)(x)
+        x = BatchNormalization()(x)
         x = layers.ReLU()(x)
     x = layers.Conv2D(channels, 3, padding="same")(x)  # (B, 28, 28, C)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
