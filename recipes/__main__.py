@@ -10,6 +10,8 @@ import pathlib
 import sys
 import traceback
 
+from recipes import runner
+
 HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parent
 
@@ -19,6 +21,9 @@ def main(argv):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices about CPU features and absent GPUs
     try:
         return _main(argv)
+    except runner.NotFirstHost as end:
+        print(end)
+        return 0
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "stopped")
     except (ValueError, FloatingPointError) as error:
@@ -110,7 +115,8 @@ def _resumed_config(recipe, name, folder, preset):
         raise ValueError(f"{folder} is no run folder: its config.json holds no settings")
     if settings.pop("recipe", None) != name:
         raise ValueError(f"{folder} is a run of another recipe than {name}")
-    settings.pop("folder", None)  # it may have been moved
+    for option in ("folder", "publish", "force"):  # of that command, not of the run
+        settings.pop(option, None)
     known = {field.name for field in dataclasses.fields(recipe.Config)}
     unknown = sorted(set(settings) - known)
     if unknown:

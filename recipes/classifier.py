@@ -62,6 +62,8 @@ def make_classifier(image_shape, classes, width, feature_dim):
 
 def run(config, resume=None):
     """Train, measure on the test split, and save network and card."""
+    if config.strategy != "none":
+        raise ValueError("a classifier this small trains on one device: leave --strategy out")
     run = runner.start("classifier", config, resume)
 
     import dataclasses
@@ -78,8 +80,8 @@ def run(config, resume=None):
         raise ValueError(f"{config.dataset} has one class: a classifier needs at least two (one sub-folder each)")
     steps = images.steps_per_epoch(data.train, config.batch_size)
 
-    def batches(first_epoch):
-        return images.training_batches(data.train, config.batch_size, config.seed, first_epoch)
+    def batches(first_epoch, context):
+        return images.training_batches(data.train, config.batch_size, config.seed, first_epoch, context)
 
     network = make_classifier(data.image_shape, len(data.class_names), config.width, config.feature_dim)
     model = keras.Model(network.input, network.output["logits"])
@@ -88,8 +90,9 @@ def run(config, resume=None):
         optimizer=keras.optimizers.Adam(schedule),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        jit_compile=run.jit_compile,
     )
-    seconds = runner.fit(run, model, batches, steps)
+    _, seconds = runner.fit(run, model, batches, steps)
 
     folder = run.folder / "evaluator"
     folder.mkdir(exist_ok=True)

@@ -82,26 +82,26 @@ def run(config, resume=None):
     data = images.load(config.dataset, config.image_size, config.channels)
     steps = images.steps_per_epoch(data.train, config.batch_size)
 
-    def batches(first_epoch):
-        return images.training_batches(data.train, config.batch_size, config.seed, first_epoch)
-
-    model = dcgan.DCGAN(
-        image_shape=data.image_shape,
-        latent_dim=config.latent_dim,
-        width=config.width,
-        discriminator_width=config.discriminator_width,
-        r1_gamma=config.r1_gamma,
-        average_decay=config.average_decay,
-        seed=config.seed,
-    )
+    def batches(first_epoch, context):
+        return images.training_batches(data.train, config.batch_size, config.seed, first_epoch, context)
 
     def adam():
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.1)
         return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=config.beta_2)
 
-    model.compile(generator_optimizer=adam(), discriminator_optimizer=adam())
+    with run.scope():
+        model = dcgan.DCGAN(
+            image_shape=data.image_shape,
+            latent_dim=config.latent_dim,
+            width=config.width,
+            discriminator_width=config.discriminator_width,
+            r1_gamma=config.r1_gamma,
+            average_decay=config.average_decay,
+            seed=config.seed,
+        )
+        model.compile(generator_optimizer=adam(), discriminator_optimizer=adam(), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    seconds = runner.fit(run, model, batches, steps, [grid])
+    model, seconds = runner.fit(run, model, batches, steps, [grid])
 
     card = {
         "name": f"dcgan_{data.name}",

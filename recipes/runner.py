@@ -29,14 +29,22 @@ class TrainingOptions:
     """Of weights, noise and the order of the data; the same seed repeats the run."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     """Of the layers' arithmetic; bfloat16 pays on CPUs and GPUs that have units for it."""
+    strategy: Literal["none", "mirrored", "multi_worker"] = "none"
+    """Train on one device, on all of this machine (mirrored), or on the machines that TF_CONFIG lists."""
+    xla: bool | None = None
+    """Compile the train step by XLA; None does so on a GPU (on a CPU it is slower)."""
     folder: str | None = None
-    """Of the run, new; None makes runs/<recipe>-<time>."""
+    """Of the run, new; None makes runs/<recipe>-<time>. With several hosts: shared, and gone on with when it exists."""
     tensorboard: bool = False
     """Also log for TensorBoard (pip install tensorboard), into the run's folder."""
     publish: bool = False
     """Copy the export to exported/ when it scores better than what is there."""
     force: bool = False
     """With --publish: copy it even when it does not score better."""
+
+
+class NotFirstHost(Exception):
+    """This host has trained with the others and has nothing left to do; no error."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +54,16 @@ class Run:
     recipe: str
     folder: pathlib.Path
     config: TrainingOptions
-    resumed: bool
+    strategy: object
+
+    def scope(self):
+        """The context in which the model is made and compiled: that of the strategy."""
+        return contextlib.nullcontext() if self.strategy is None else self.strategy.scope()
+
+    @property
+    def jit_compile(self):
+        """For `compile`: whether XLA is used; "auto" leaves it to Keras, which uses it on a GPU."""
+        return "auto" if self.config.xla is None else self.config.xla
 
     @property
     def checkpoints(self):
@@ -75,15 +92,24 @@ def start(recipe, config, folder=None):
         raise ValueError(f"a resumed run stays in its folder {folder}: leave --folder out")
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs TensorBoard: pip install tensorboard")
+    several_hosts = config.strategy == "multi_worker"
+    if several_hosts and folder is None and config.folder is None:
+        raise ValueError("--strategy multi_worker needs --folder: one that every host sees")
     with _quiet():
         import keras
         import tensorflow as tf
 
+        from zoo import distribution
+
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
+    _warn_of_emulated_bfloat16(config.precision)
+    if folder is None:
+        folder = pathlib.Path(config.folder) if several_hosts else _new_folder(recipe, config.folder)
+    strategy = distribution.strategy(config.strategy)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    return Run(recipe, folder or _new_folder(recipe, config.folder), config, resumed=folder is not None)
+    return Run(recipe, folder, config, strategy)
 
 
 def _check_numbers(config):
@@ -94,6 +120,8 @@ def _check_numbers(config):
         least = 0 if field.name in ("seed", "prior_components") else 1
         if type(value) is int and value < least:
             raise ValueError(f"{flag} must be at least {least}, got {value}")
+        if field.name == "seconds" and value is not None and config.strategy == "multi_worker":
+            raise ValueError("--seconds stops by one host's clock: with several hosts use --epochs")
         if field.name == "learning_rate" and not value > 0:
             raise ValueError(f"{flag} must be positive, got {value}")
         if field.name in ("beta_1", "beta_2", "average_decay") and not 0 <= value < 1:
@@ -102,58 +130,108 @@ def _check_numbers(config):
             raise ValueError(f"{flag} must be 0 or more, got {value}")
 
 
+def _warn_of_emulated_bfloat16(precision):
+    import tensorflow as tf
+
+    info = pathlib.Path("/proc/cpuinfo")
+    if precision != "mixed_bfloat16" or tf.config.list_physical_devices("GPU") or not info.exists():
+        return
+    if not has_bfloat16(info.read_text()):
+        print("this CPU has no bfloat16 units: --precision float32 is faster")
+
+
+def has_bfloat16(cpuinfo):
+    """Whether the text of Linux' /proc/cpuinfo names arithmetic units for bfloat16, of x86 or ARM."""
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(cpuinfo.split()))
+
+
 def fit(run, model, batches, steps, callbacks=()):
     """Train to `config.epochs`, from the newest checkpoint when there is one.
 
     Args:
         run: from `start`.
-        model: compiled.
-        batches: function from the first epoch to an endless dataset that begins with it.
+        model: compiled, in the scope of the run.
+        batches: function of the first epoch and of a `tf.distribute.InputContext` (or None) to an endless dataset that
+            begins with that epoch.
         steps: steps an epoch.
         callbacks: further Keras callbacks, called after the epoch's seconds have been taken.
 
     Returns:
-        Wall seconds of training until now, resumed ones included, without the callbacks' own.
+        The trained model, on one device, and the wall seconds of training until now, resumed ones included, without
+        the callbacks' own. Of several hosts only the first returns.
     """
-    from zoo import export, training
+    from zoo import distribution, export, training
 
-    run.folder.mkdir(parents=True, exist_ok=run.resumed)
-    print(f"run folder: {run.folder}")
+    chief = distribution.is_chief(run.strategy)
+    if chief:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        print(f"run folder: {run.folder}")
     finished = training.restore(model, run.checkpoints)
+    if not distribution.same_everywhere(run.strategy, finished):
+        raise ValueError(
+            f"the hosts find different checkpoints in {run.folder}: it has to be one folder that all share"
+        )
     if finished:
         print(f"resumed after epoch {finished} of {run.config.epochs}")
-    export.write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
-    log = training.EpochLog(run.log, finished, run.config.seconds)
-    standard = [log, training.StopOnNaN(), training.Checkpoints(run.checkpoints)]
-    if run.config.tensorboard:
-        import keras
-
-        standard.append(keras.callbacks.TensorBoard(run.folder / "tensorboard"))
+    everything = [training.StopOnNaN()]
+    if chief:
+        export.write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
+        log = training.EpochLog(run.log, finished, run.config.seconds)
+        everything = [log, *everything, *_tensorboard(run), *callbacks, training.Checkpoints(run.checkpoints)]
     if finished < run.config.epochs:
         with _hint_at_resume(run):
             model.fit(
-                batches(finished),
+                _shared_out(run.strategy, batches, finished),
                 epochs=run.config.epochs,
                 initial_epoch=finished,
                 steps_per_epoch=steps,
-                callbacks=[*standard, *callbacks],
+                callbacks=everything,
                 shuffle=False,  # the batches are shuffled already
-                verbose="auto" if os.isatty(1) else 2,
+                verbose=("auto" if os.isatty(1) else 2) if chief else 0,
             )
-    return log.seconds
+    if not chief:
+        raise NotFirstHost("trained; the first host measures and exports")
+    if run.strategy is not None:
+        model = training.copy_from_checkpoint(model, run.checkpoints)
+    return model, log.seconds
+
+
+def _shared_out(strategy, batches, first_epoch):
+    if strategy is None:
+        return batches(first_epoch, None)
+    return strategy.distribute_datasets_from_function(lambda context: batches(first_epoch, context))
+
+
+def _tensorboard(run):
+    if not run.config.tensorboard:
+        return []
+    import keras
+
+    return [keras.callbacks.TensorBoard(run.folder / "tensorboard")]
 
 
 @contextlib.contextmanager
 def _hint_at_resume(run):
-    """Ctrl-C is answered by the command that goes on from there."""
+    """Answer Ctrl-C, and the loss of another host, by what makes training go on."""
+    import tensorflow as tf
+
     try:
         yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"stopped; go on with: {_resume_command(run)}") from None
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.InternalError,
+        tf.errors.CancelledError,
+    ) as error:
+        if run.config.strategy != "multi_worker":
+            raise
+        raise ValueError("another host is gone: start the command again on every host, and training goes on") from error
 
 
 def _resume_command(run):
-    return f"python -m recipes {run.recipe} --resume {run.folder}"
+    return f"python -m recipes {run.recipe} --resume {run.folder}{' --publish' * run.config.publish}"
 
 
 def export(run, card, data, seconds, endpoints, networks):
@@ -197,7 +275,7 @@ def export(run, card, data, seconds, endpoints, networks):
         try:
             folder = export.publish(folder, EXPORTED, run.config.force)
         except ValueError as error:
-            raise ValueError(f"{error}: {_resume_command(run)} --publish --force") from error
+            raise ValueError(f"{error}: {_resume_command(run)} --force") from error
         print(f"published: {folder}")
     return folder
 

@@ -100,26 +100,25 @@ def run(config, resume=None):
     data = images.load(config.dataset, config.image_size, config.channels)
     steps = images.steps_per_epoch(data.train, config.batch_size)
 
-    def batches(first_epoch):
-        return images.training_batches(data.train, config.batch_size, config.seed, first_epoch, config.binarized)
+    def batches(first_epoch, context):
+        split = data.train
+        return images.training_batches(split, config.batch_size, config.seed, first_epoch, context, config.binarized)
 
-    model = vae.VAE(
-        image_shape=data.image_shape,
-        latent_dim=config.latent_dim,
-        width=config.width,
-        encoder_width=config.encoder_width,
-        likelihood=config.likelihood,
-        importance_samples=config.importance_samples,
-        average_decay=config.average_decay,
-        seed=config.seed,
-    )
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
+    with run.scope():
+        model = vae.VAE(
+            image_shape=data.image_shape,
+            latent_dim=config.latent_dim,
+            width=config.width,
+            encoder_width=config.encoder_width,
+            likelihood=config.likelihood,
+            importance_samples=config.importance_samples,
+            average_decay=config.average_decay,
+            seed=config.seed,
         )
-    )
+        schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
+        model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    seconds = runner.fit(run, model, batches, steps, [grid])
+    model, seconds = runner.fit(run, model, batches, steps, [grid])
 
     held_out = images.binarize(data.test.images, seed=0) if config.binarized else data.test.images
     bounds = model.evaluate(images.to_float(held_out), batch_size=100, return_dict=True, verbose=0)

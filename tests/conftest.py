@@ -40,3 +40,24 @@ def batch(digits):
     from zoo.datasets import images
 
     return tf.constant(images.to_float(digits.images[:16])), tf.constant(digits.labels[:16])
+
+
+@pytest.fixture(scope="module")
+def no_int8(tmp_path_factory):
+    """The slowest of the converter's processes ends at once: test_export.py has all precisions."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if sys.orig_argv[1:3] == ['-m', 'zoo.tflite'] and set(sys.orig_argv) & set(os.environ['DYING'].split()):\n"
+        "    os._exit(3)\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        patch.setenv("DYING", "int8")
+        yield
+
+
+@pytest.fixture
+def no_converter(no_int8, monkeypatch):
+    """No file can be converted: the run trains, and fails where it exports."""
+    monkeypatch.setenv("DYING", "fp32 int8")

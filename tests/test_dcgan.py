@@ -268,7 +268,7 @@ def test_round_trip(batch, tmp_path):
 def test_resume(digits, tmp_path):
     few = images.Split(digits.images[:43], digits.labels[:43])
 
-    def batches(first_epoch):
+    def batches(first_epoch, context=None):
         return images.training_batches(few, 8, seed=4, first_epoch=first_epoch)
 
     checks.check_resume(make, batches, images.steps_per_epoch(few, 8), tmp_path)
@@ -287,3 +287,22 @@ def test_half_precision(batch):
     assert model.discriminator(pictures).dtype == tf.float32
     assert model.generator.layers[1].compute_dtype == "bfloat16"
     assert {layer.compute_dtype for layer in model.generator_average.layers} == {"float32"}  # what is exported
+
+
+def test_float16_scales_follow_the_gradients(batch):
+    keras.config.set_dtype_policy("mixed_float16")
+    scaled = [
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3), initial_scale=8.0, dynamic_growth_steps=2)
+        for _ in range(2)
+    ]
+    model = make(*scaled)
+    for _ in range(4):
+        logs = model.train_step(batch)
+        assert np.all(np.isfinite([float(value) for value in logs.values()]))
+    assert [float(optimizer.dynamic_scale) for optimizer in scaled] == [32.0, 32.0]  # doubled after each two steps
+    before = [checks.values(model.generator), checks.values(model.discriminator)]
+    for optimizer in scaled:
+        optimizer.dynamic_scale.assign(2.0**100)  # no float16 holds such gradients
+    model.train_step(batch)
+    assert [float(optimizer.dynamic_scale) for optimizer in scaled] == [2.0**99, 2.0**99]
+    assert not any(checks.moved(model.generator, before[0]) + checks.moved(model.discriminator, before[1]))

@@ -1,35 +1,29 @@
-"""Every recipe: its settings, its smoke preset from data to picture, and runs that are stopped and resumed."""
+"""Every recipe: its settings, and its smoke preset from data to picture."""
 
 import ast
-import contextlib
 import dataclasses
 import functools
 import hashlib
 import importlib
 import inspect
-import io
 import json
-import os
 import re
 import resource
-import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from command import epochs_in_log, only_run, run
 from PIL import Image
 
 from edge import __main__ as edge_command
 from edge import cards, runtime
 from recipes import __main__ as command_line
 from recipes import runner
-from zoo import metrics, training
+from zoo import metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = command_line.names()
@@ -38,40 +32,7 @@ MODELS = [name for name, recipe in RECIPES.items() if getattr(recipe, "KIND", No
 NOT_OF_THE_RESULT = ("folder", "publish", "force", "tensorboard")  # options that a card does not repeat
 SMOKE_DCGAN = ("dcgan", "--preset", "smoke")
 
-
-@pytest.fixture(scope="module", autouse=True)
-def no_int8(tmp_path_factory):
-    """The slowest of the converter's processes ends at once: test_export.py has all precisions."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "sitecustomize.py").write_text(
-        "import os, sys\n"
-        "if sys.orig_argv[1:3] == ['-m', 'zoo.tflite'] and set(sys.orig_argv) & set(os.environ['DYING'].split()):\n"
-        "    os._exit(3)\n"
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        patch.setenv("DYING", "int8")
-        yield
-
-
-@pytest.fixture
-def no_converter(no_int8, monkeypatch):
-    """No file can be converted: the run trains, and fails where it exports."""
-    monkeypatch.setenv("DYING", "fp32 int8")
-
-
-def run(folder, *words):
-    """Run a command line in this process, from a folder: exit code, stdout, stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = command_line.main(list(words))
-    return code, out.getvalue(), err.getvalue()
-
-
-def only_run(folder):
-    """The one run folder that a command line run from `folder` has made."""
-    (made,) = (folder / "runs").iterdir()
-    return made
+pytestmark = pytest.mark.usefixtures("no_int8")
 
 
 @pytest.fixture(scope="module")
@@ -86,39 +47,6 @@ def smoke(tmp_path_factory):
         return only_run(folder), out
 
     return run_once
-
-
-@pytest.fixture(scope="module")
-def two_epochs(tmp_path_factory):
-    """The run folder of an uninterrupted DCGAN of two epochs, with a checkpoint of each."""
-    folder = tmp_path_factory.mktemp("two_epochs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DYING", "fp32 int8")
-        run(folder, *SMOKE_DCGAN, "--epochs", "2")
-    return only_run(folder)
-
-
-def checkpoint_of(run_folder, epoch):
-    """Every number of a checkpoint, by its path in the file."""
-    arrays = {}
-
-    def collect(path, item):
-        if isinstance(item, h5py.Dataset):
-            arrays[path] = item[()]
-
-    with h5py.File(run_folder / "checkpoints" / f"epoch_{epoch:05d}.weights.h5") as file:
-        file.visititems(collect)
-    return arrays
-
-
-def assert_same_checkpoint(one, other):
-    assert one.keys() == other.keys() and len(one) > 20
-    for path, array in one.items():
-        np.testing.assert_array_equal(array, other[path], err_msg=path)
-
-
-def epochs_in_log(run_folder):
-    return [int(row["epoch"]) for row in training.read_log(run_folder / "log.csv")]
 
 
 def fingerprint(folder):
@@ -318,84 +246,14 @@ def test_a_worse_export_is_not_published(smoke, tmp_path, monkeypatch):
     assert cards.read_card(tmp_path / "run" / "export")["name"] == "dcgan_digits"  # the run keeps its own
 
 
-# --- stopped and resumed ----------------------------------------------------------------------
-
-
-def test_a_resumed_run_repeats_the_uninterrupted_one_to_the_bit(two_epochs, tmp_path, no_converter):
-    copy = Path(shutil.copytree(two_epochs, tmp_path / "run"))
-    (copy / "checkpoints" / "epoch_00002.weights.h5").unlink()  # as if it had been killed in the second epoch
-    code, out, err = run(tmp_path, "dcgan", "--resume", "run")
-    assert "resumed after epoch 1 of 2" in out
-    assert (code, err.count("\n")) == (2, 1) and "converter" in err  # training survives an export that fails
-    expected = checkpoint_of(two_epochs, 2)
-    assert any("generator_average" in path for path in expected)
-    assert any("optimizer" in path for path in expected) and any("random_state" in path for path in expected)
-    assert_same_checkpoint(checkpoint_of(copy, 2), expected)
-    first = checkpoint_of(two_epochs, 1)
-    assert any(not np.array_equal(array, expected[path]) for path, array in first.items())
-    assert epochs_in_log(copy) == [1, 2]
-    losses = [
-        [row | {"seconds": None} for row in training.read_log(folder / "log.csv")] for folder in (copy, two_epochs)
-    ]
-    assert losses[0] == losses[1]
-
-
-def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(two_epochs, tmp_path, no_converter):
-    copy = Path(shutil.copytree(two_epochs, tmp_path / "run"))
-    newest = copy / "checkpoints" / "epoch_00002.weights.h5"
-    newest.write_bytes(newest.read_bytes()[:10_000])
-    code, out, err = run(tmp_path, "dcgan", "--resume", "run")
-    assert (code, err.count("\n")) == (2, 1)
-    assert "epoch_00002.weights.h5 is damaged" in out and "resumed after epoch 1 of 2" in out
-    assert_same_checkpoint(checkpoint_of(copy, 2), checkpoint_of(two_epochs, 2))
-    assert epochs_in_log(copy) == [1, 2]
-
-
-def test_a_finished_run_goes_on_with_more_epochs(smoke, tmp_path):
-    copy = Path(shutil.copytree(smoke("classifier")[0], tmp_path / "run"))
-    code, out, err = run(tmp_path, "classifier", "--resume", "run", "--epochs", "2")
-    assert code == 0, err
-    assert "resumed after epoch 1 of 2" in out
-    assert epochs_in_log(copy) == [1, 2]
-    seconds = [float(row["seconds"]) for row in training.read_log(copy / "log.csv")]
-    assert seconds[1] > seconds[0] > 0  # they go on from those of the first part
-    assert json.loads((copy / "config.json").read_text())["epochs"] == 2
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]  # no second run folder
-
-
-def test_seconds_stop_after_the_epoch_in_which_they_are_over(tmp_path):
-    code, _, err = run(tmp_path, "classifier", "--preset", "smoke", "--epochs", "50", "--seconds", "0")
-    assert code == 0, err
-    assert epochs_in_log(only_run(tmp_path)) == [1]
-    card = json.loads((only_run(tmp_path) / "evaluator" / "digits.json").read_text())
-    assert card["training"]["epochs"] == 1
-
-
-def test_control_c_leaves_a_run_that_can_be_resumed(tmp_path, no_converter):
-    program = (
-        "import signal, sys\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a background job of a shell begins without
-        "from recipes.__main__ import main\n"
-        "sys.exit(main(sys.argv[1:]))\n"
-    )
-    command = [sys.executable, "-c", program, *SMOKE_DCGAN, "--epochs", "3000"]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{os.environ['PYTHONPATH']}"}
-    pipe = subprocess.PIPE
-    child = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True)
-    try:
-        while child.poll() is None and not list(tmp_path.glob("runs/*/checkpoints/epoch_*.weights.h5")):
-            time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
-        _, err = child.communicate()
-    finally:
-        child.kill()
-    run_folder = only_run(tmp_path)
-    assert child.returncode == 2, err
-    assert err == f"error: stopped; go on with: python -m recipes dcgan --resume runs/{run_folder.name}\n"
-    newest = int(training.checkpoints(run_folder / "checkpoints")[0].name[6:11])
-    assert all(np.isfinite(array).all() for array in checkpoint_of(run_folder, newest).values())
-    words = shlex.split(err.split("python -m recipes ")[1])
-    code, out, _ = run(tmp_path, *words, "--seconds", "0")
-    assert code == 2  # no converter
-    assert f"resumed after epoch {newest} of 3000" in out
-    assert epochs_in_log(run_folder) == list(range(1, newest + 2))
+@pytest.mark.parametrize(
+    ("line", "has"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16 sha_ni", True),
+        ("flags\t\t: fpu avx512f amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd sve bf16 i8mm", True),
+        ("flags\t\t: fpu avx2 avx512f avx512_vnni", False),
+    ],
+)
+def test_units_for_bfloat16_are_recognised(line, has):
+    assert runner.has_bfloat16(f"processor\t: 0\n{line}\nbogomips\t: 5000\n") == has

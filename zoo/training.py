@@ -34,6 +34,9 @@ class TrainedModel(keras.Model):
         """Nothing is left to build: every network begins with `keras.Input`."""
         self.built = True
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nor does Keras have to draw a first batch to build by, which it cannot do when hosts share the batches."""
+
     def next_seed(self):
         """A fresh stateless seed, int32 (2,), another one on each replica."""
         seed = tf.cast(self.seed_generator.next(), tf.int32)
@@ -65,6 +68,17 @@ class TrainedModel(keras.Model):
 def replicas():
     """Number of replicas in step. `tf.distribute` sums their gradients: divide a loss by this before its tape ends."""
     return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def results(metrics):
+    """What a train or test step returns: the value of each metric by its name.
+
+    With several hosts the values have rank 1: the `fit` of Keras reduces them over an axis that scalars do not have
+    (https://github.com/keras-team/keras/issues/20585).
+    """
+    several_hosts = isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy)
+    shape = (1,) if several_hosts else ()
+    return {metric.name: tf.reshape(metric.result(), shape) for metric in metrics}
 
 
 @contextlib.contextmanager
@@ -229,3 +243,11 @@ def restore(model, folder):
     if found:
         raise ValueError(f"no checkpoint in {folder} can be read: start again without --resume")
     return 0
+
+
+def copy_from_checkpoint(model, folder):
+    """The same model on one device, with what the newest checkpoint holds; call it outside the strategy's scope."""
+    copy = type(model).from_config(model.get_config())
+    copy.compile_from_config(model.get_compile_config())
+    restore(copy, folder)
+    return copy

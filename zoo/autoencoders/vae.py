@@ -220,7 +220,7 @@ class VAE(training.TrainedModel):
         self.loss_tracker.update_state(loss)
         self.reconstruction_tracker.update_state(reconstruction)
         self.kl_tracker.update_state(kl)
-        return {metric.name: metric.result() for metric in self.metrics[:3]}
+        return training.results(self.metrics[:3])
 
     def test_step(self, data):
         """The ELBO and the importance-weighted bound of held-out pictures, by the averaged networks."""
@@ -231,7 +231,7 @@ class VAE(training.TrainedModel):
         self.kl_tracker.update_state(kl)
         self.elbo_tracker.update_state(reconstruction - kl)
         self.bound_tracker.update_state(self.importance_weighted_bound(images, self.importance_samples))
-        return {metric.name: metric.result() for metric in self.metrics}
+        return training.results(self.metrics)
 
     def importance_weighted_bound(self, images, samples):
         """log 1/k sum_i p(x|z_i) p(z_i) / q(z_i|x) with z_i ~ q(z|x) (Burda et al. 2015, eq. 8), in nats: (B,).

@@ -98,7 +98,7 @@ def load(name, image_size=None, channels=None):
     return _load_tfds(name, image_size, channels)
 
 
-def training_batches(split, batch_size, seed, first_epoch=0, binarized=False):
+def training_batches(split, batch_size, seed, first_epoch=0, context=None, binarized=False):
     """Endless shuffled batches; the order is a function of (seed, epoch) alone, so a resumed run sees the same one.
 
     Use it with `steps_per_epoch=steps_per_epoch(split, batch_size)`: an epoch is that many whole batches, and what
@@ -109,34 +109,46 @@ def training_batches(split, batch_size, seed, first_epoch=0, binarized=False):
         batch_size: pictures a batch, at most N.
         seed: integer.
         first_epoch: the epoch to begin with; a resumed run passes the number of finished epochs.
+        context: `tf.distribute.InputContext` of this worker, whose replicas then get their shares of each batch, one
+            after the other; None for the whole batches.
         binarized: draw every pixel as black or white anew each time, as `binarize` does.
 
     Returns:
         `tf.data.Dataset` of (float32 (B, H, W, C) in [-1, 1], int64 (B,)), static shapes.
 
     Raises:
-        ValueError: when the batch is empty or larger than the split.
+        ValueError: when the batch is empty or larger than the split, or cannot be shared out evenly.
     """
     import tensorflow as tf
 
     steps = steps_per_epoch(split, batch_size)
+    replicas = context.num_replicas_in_sync if context else 1
+    local_replicas = replicas // context.num_input_pipelines if context else 1
+    first_replica = local_replicas * context.input_pipeline_id if context else 0
+    if batch_size % replicas:
+        raise ValueError(f"the batch size must be a multiple of the {replicas} replicas, got {batch_size}")
+    share = batch_size // replicas
     images = tf.constant(split.images)
     labels = tf.constant(split.labels)
     last_index = tf.constant(len(split.images) - 1, tf.int64)
 
-    def batch(epoch, step):
-        position = step * batch_size + tf.range(batch_size, dtype=tf.int64)
+    def batch(count, replica):
+        epoch = count // steps
+        first = replica * share
+        position = count % steps * batch_size + first + tf.range(share, dtype=tf.int64)
         index = tf.random.experimental.index_shuffle(position, tf.stack([tf.cast(seed, tf.int64), epoch]), last_index)
-        index = tf.ensure_shape(index, (batch_size,))
+        index = tf.ensure_shape(index, (share,))
         pixels = tf.cast(tf.gather(images, index), tf.float32)  # (B, H, W, C)
         if binarized:
-            noise_seed = tf.stack([tf.cast(seed, tf.int64), epoch * steps + step])
-            uniform = tf.random.stateless_uniform(tf.shape(pixels), noise_seed)
-            pixels = 255.0 * tf.cast(uniform < pixels / 255.0, tf.float32)
+            noise_seed = tf.stack([tf.cast(seed, tf.int64), count])
+            uniform = tf.random.stateless_uniform((batch_size, *split.images.shape[1:]), noise_seed)
+            pixels = 255.0 * tf.cast(uniform[first : first + share] < pixels / 255.0, tf.float32)
         return pixels / 127.5 - 1.0, tf.gather(labels, index)
 
-    count = tf.data.Dataset.counter(start=first_epoch * steps)
-    batches = count.map(lambda i: batch(i // steps, i % steps), num_parallel_calls=tf.data.AUTOTUNE)
+    count = tf.data.Dataset.counter(start=first_epoch * steps * local_replicas)
+    batches = count.map(
+        lambda i: batch(i // local_replicas, first_replica + i % local_replicas), num_parallel_calls=tf.data.AUTOTUNE
+    )
     return batches.prefetch(4)
 
 

@@ -205,7 +205,7 @@ class DCGAN(adversarial.AdversarialModel):
         self.generator_tracker.update_state(g_loss)
         self.real_tracker.update_state(tf.sigmoid(real_logits))
         self.fake_tracker.update_state(tf.sigmoid(fake_logits))
-        return {metric.name: metric.result() for metric in self.metrics}
+        return training.results(self.metrics)
 
     def _lazy_r1(self, images):
         if self.r1_gamma == 0:

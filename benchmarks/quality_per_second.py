@@ -1,0 +1,210 @@
+"""FID against seconds: the zoo's DCGAN and VAE beside three widely used examples, from the same start of the clock.
+
+    TFDS_DATA_DIR=... python -m benchmarks.quality_per_second --dataset fashion_mnist --seconds 200
+    TFDS_DATA_DIR=... python -m benchmarks.quality_per_second --dataset mnist --seconds 600 --seeds 0 1 2
+
+Every contender trains in a process of its own, one after the other, seed by seed. The clock starts with the process:
+imports, reading the data and tracing count, scoring does not (10,000 pictures, the pinned evaluator, against the
+validation split). The zoo's models train as their recipes do, at a constant rate, in bfloat16 where --precision says
+so; the VAE's mixture prior is fitted before each score, and that counts.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from benchmarks import report
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of the benchmark."""
+
+    dataset: str = "fashion_mnist"
+    """A set that has an evaluator."""
+    seconds: float = 200.0
+    """Budget of each contender."""
+    scores: int = 4
+    """How often each is scored, evenly over the budget."""
+    seeds: tuple[int, ...] = (0,)
+    """One training each."""
+    precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
+    """Of the zoo's models; the examples are float32, as they are published."""
+    contender: str | None = None
+    """Train this one here, and print a line of JSON a score: what the processes do."""
+    began: float | None = None
+    """When the process was started, in seconds of `time.time`."""
+
+
+CONTENDERS = ("zoo DCGAN", "zoo VAE", "keras.io cGAN", "keras.io WGAN-GP", "PyTorch-GAN DCGAN")
+
+
+class Zoo:
+    """A model of the zoo, with the settings of its recipe."""
+
+    def __init__(self, name, dataset, data, precision, seed):
+        import importlib
+
+        import keras
+
+        self.data = data
+        recipe = importlib.import_module(f"recipes.{name}")
+        config = recipe.PRESETS[dataset]
+        self.batch_size = config.batch_size
+        keras.config.set_dtype_policy(precision)
+        if name == "dcgan":
+            from zoo.gans import dcgan
+
+            self.model = dcgan.DCGAN(
+                data.image_shape,
+                config.latent_dim,
+                config.width,
+                config.discriminator_width,
+                config.r1_gamma,
+                average_decay=config.average_decay,
+                seed=seed,
+            )
+            adam = [keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2) for _ in range(2)]
+            self.model.compile(*adam)
+        else:
+            from zoo.autoencoders import vae
+
+            self.model = vae.VAE(
+                data.image_shape,
+                config.latent_dim,
+                config.width,
+                config.encoder_width,
+                config.likelihood,
+                average_decay=config.average_decay,
+                seed=seed,
+            )
+            self.model.compile(keras.optimizers.Adam(config.learning_rate))
+        self.components = getattr(config, "prior_components", 0)
+        self.latent_dim = config.latent_dim
+        self.seed = seed
+
+    def step(self, pictures, labels):
+        """One train step."""
+        self.model.train_step((pictures, labels))
+
+    def prepare(self):
+        """Fit the VAE's prior."""
+        import numpy as np
+
+        from zoo.autoencoders import priors
+        from zoo.datasets import images
+
+        if self.components:
+            pictures = images.to_float(self.data.train.images[:20_000])
+            mean, log_variance = self.model.encoder_average.predict(pictures, batch_size=500, verbose=0)
+            noise = np.random.default_rng(self.seed).standard_normal(mean.shape)
+            self.prior = priors.fit_mixture(mean + np.exp(0.5 * log_variance) * noise, self.components, self.seed)
+
+    def sample(self, count):
+        """Pictures of the averaged networks."""
+        import tensorflow as tf
+
+        if self.components:
+            z = self.prior.sample(tf.random.uniform((count,), 0, 2**31 - 1, tf.int32))
+            return self.model.image_decoder(z, training=False)
+        return self.model.generator_average(tf.random.normal((count, self.latent_dim)), training=False)
+
+
+def train(config, seed):
+    """In the contender's process: train, score, print."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from zoo import metrics
+    from zoo.datasets import images
+
+    keras.utils.set_random_seed(seed)
+    data = images.load(config.dataset)
+    if config.contender.startswith("zoo "):
+        contender = Zoo(config.contender.split()[1].lower(), config.dataset, data, config.precision, seed)
+    else:
+        from benchmarks import examples
+
+        contender = examples.EXAMPLES[config.contender]()
+    keras.config.set_dtype_policy("float32")
+    batches = iter(images.training_batches(data.train, contender.batch_size, seed))
+    step = tf.function(contender.step)
+
+    excluded = 0.0
+    steps = 0
+    evaluator = None
+    for score in range(1, config.scores + 1):
+        while time.time() - config.began - excluded < config.seconds * score / config.scores:
+            step(*next(batches))
+            steps += 1
+        if hasattr(contender, "prepare"):
+            contender.prepare()
+        seconds = time.time() - config.began - excluded
+        pause = time.time()
+        if evaluator is None:
+            evaluator = metrics.Evaluator.load(config.dataset)
+            real, _ = evaluator.features(data.validation.images)
+        pictures = np.concatenate([np.asarray(contender.sample(500)) for _ in range(20)])
+        fakes, _ = evaluator.features(np.clip(pictures.astype(np.float32), -1.0, 1.0))
+        fid = float(metrics.fid(real, fakes))
+        print(json.dumps({"seconds": round(seconds, 1), "fid": round(fid, 3), "steps": steps}), flush=True)
+        excluded += time.time() - pause
+
+
+def main(config):
+    """Train every contender with every seed, print, save."""
+    if config.contender is not None:
+        train(config, config.seeds[0])
+        return
+    from recipes import runner
+
+    curves = {name: [] for name in CONTENDERS}
+    for seed in config.seeds:
+        for name in CONTENDERS:
+            words = ["--contender", name, "--seeds", str(seed), "--began", str(time.time())]
+            for field in ("dataset", "seconds", "scores", "precision"):
+                words += [f"--{field}", str(getattr(config, field))]
+            child = subprocess.run(
+                [sys.executable, "-m", "benchmarks.quality_per_second", *words],
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+                env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+            )
+            curves[name].append([json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")])
+            print(f"{name}, seed {seed}: {curves[name][-1]}", flush=True)
+    rows = {}
+    for name, runs in curves.items():
+        row = {}
+        for index in range(config.scores):
+            fids = sorted(run[index]["fid"] for run in runs)
+            row[f"{config.seconds * (index + 1) / config.scores:.0f} s"] = fids[len(fids) // 2]
+        rows[name] = {**row, "seeds": len(runs), "steps": runs[0][-1]["steps"]}
+    runner.print_scores(f"FID on {config.dataset}, median of the seeds", rows)
+
+    def draw(figure):
+        axes = figure.subplots()
+        for name, runs in curves.items():
+            for run in runs:
+                xs = [point["seconds"] for point in run]
+                ys = [point["fid"] for point in run]
+                label = name if run is runs[0] else None
+                axes.plot(xs, ys, "o-", color=f"C{CONTENDERS.index(name)}", label=label)
+        axes.legend()
+        axes.set_yscale("log")
+        axes.set_xlabel("seconds since the start of the process")
+        axes.set_ylabel(f"FID, {config.dataset}")
+
+    settings = {"seconds": config.seconds, "precision": config.precision}
+    report.save(f"quality_per_second_{config.dataset}", {**settings, "table": rows, "curves": curves}, draw)
+
+
+if __name__ == "__main__":
+    import tyro
+
+    main(tyro.cli(Config, description=__doc__))
