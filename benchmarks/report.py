@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from recipes import runner
+from zoo import hardware
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 
@@ -64,7 +64,7 @@ def save(name, result, draw):
     import matplotlib.figure
 
     RESULTS.mkdir(exist_ok=True)
-    result = {"machine": runner.machine(), "load_at_the_end": os.getloadavg()[0], **result}
+    result = {"machine": hardware.machine(), "load_at_the_end": os.getloadavg()[0], **result}
     (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     figure = matplotlib.figure.Figure(figsize=(8, 4), layout="constrained")
     draw(figure)

@@ -99,11 +99,13 @@ def start(recipe, config, folder=None):
         import keras
         import tensorflow as tf
 
-        from zoo import distribution
+        from zoo import distribution, hardware
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
-    _warn_of_emulated_bfloat16(config.precision)
+    on_a_cpu = not tf.config.list_physical_devices("GPU")
+    if config.precision == "mixed_bfloat16" and on_a_cpu and not hardware.has_bfloat16(hardware.cpu_info()):
+        print("this CPU has no known units for bfloat16: --precision float32 may be faster")
     if folder is None:
         folder = pathlib.Path(config.folder) if several_hosts else _new_folder(recipe, config.folder)
     strategy = distribution.strategy(config.strategy)
@@ -128,21 +130,6 @@ def _check_numbers(config):
             raise ValueError(f"{flag} must be 0 or more and less than 1, got {value}")
         if field.name in ("r1_gamma", "seconds") and value is not None and not value >= 0:
             raise ValueError(f"{flag} must be 0 or more, got {value}")
-
-
-def _warn_of_emulated_bfloat16(precision):
-    import tensorflow as tf
-
-    info = pathlib.Path("/proc/cpuinfo")
-    if precision != "mixed_bfloat16" or tf.config.list_physical_devices("GPU") or not info.exists():
-        return
-    if not has_bfloat16(info.read_text()):
-        print("this CPU has no bfloat16 units: --precision float32 is faster")
-
-
-def has_bfloat16(cpuinfo):
-    """Whether the text of Linux' /proc/cpuinfo names arithmetic units for bfloat16, of x86 or ARM."""
-    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(cpuinfo.split()))
 
 
 def fit(run, model, batches, steps, callbacks=()):
@@ -329,29 +316,14 @@ def print_card(card):
 
 def training_facts(run, seconds):
     """What a card says of the training: seconds, epochs, precision and machine."""
-    from zoo import training
+    from zoo import hardware, training
 
     return {
         "seconds": round(seconds, 1),
         "epochs": len(training.read_log(run.log)),
         "precision": run.config.precision,
-        "machine": machine(),
+        "machine": hardware.machine(),
     }
-
-
-def machine():
-    """CPU, cores and GPUs, in words."""
-    import tensorflow as tf
-
-    model = "unknown CPU"
-    info = pathlib.Path("/proc/cpuinfo")
-    if info.exists():
-        names = [
-            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
-        ]
-        model = names[0] if names else model
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    return f"{model}, {os.cpu_count()} cores, {gpus} GPUs" if gpus else f"{model}, {os.cpu_count()} cores, no GPU"
 
 
 def print_scores(title, rows):

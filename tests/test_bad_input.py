@@ -106,6 +106,10 @@ def test_values_of_another_type_are_refused_by_the_command_line(words, mentioned
         ([*VAE, "--channels", "2"], "channels must be 1 (grey) or 3 (colour), got 2"),
         ([*DCGAN, "--batch-size", "1258"], "the batch size must be 1 to 1257 (the pictures there are), got 1258"),
         ([*VAE, "--binarized"], "binarised pixels need --likelihood bernoulli"),
+        ([*VAE, "--strategy", "multi_worker"], "--strategy multi_worker needs --folder: one that every host sees"),
+        ([*VAE, "--strategy", "multi_worker", "--folder", "run"], "--strategy multi_worker needs the environment"),
+        ([*VAE, "--strategy", "multi_worker", "--seconds", "9"], "--seconds stops by one host's clock"),
+        ([*CLASSIFIER, "--strategy", "mirrored"], "a classifier this small trains on one device"),
     ],
     ids=command_of,
 )

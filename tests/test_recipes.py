@@ -226,6 +226,14 @@ def test_a_run_in_mixed_precision_can_be_exported(tmp_path):
     assert card["training"]["precision"] == "mixed_bfloat16" and "file" in card["files"]["fp32"]
 
 
+def test_what_several_devices_have_trained_is_measured_and_exported_on_one(tmp_path):
+    code, out, err = run(tmp_path, "vae", "--preset", "smoke", "--strategy", "mirrored")
+    assert code == 0, err
+    card = cards.read_card(only_run(tmp_path) / "export")
+    assert card["config"]["strategy"] == "mirrored" and "file" in card["files"]["fp32"]
+    assert np.isfinite(card["likelihood"]["elbo"]) and "Held-out" in out
+
+
 def test_a_worse_export_is_not_published(smoke, tmp_path, monkeypatch):
     run_folder, _ = smoke("dcgan")
     shutil.copytree(run_folder, tmp_path / "run")
@@ -244,16 +252,3 @@ def test_a_worse_export_is_not_published(smoke, tmp_path, monkeypatch):
     )
     assert fingerprint(tmp_path / "exported") == before
     assert cards.read_card(tmp_path / "run" / "export")["name"] == "dcgan_digits"  # the run keeps its own
-
-
-@pytest.mark.parametrize(
-    ("line", "has"),
-    [
-        ("flags\t\t: fpu avx2 avx512f avx512_bf16 sha_ni", True),
-        ("flags\t\t: fpu avx512f amx_bf16 amx_tile", True),
-        ("Features\t: fp asimd sve bf16 i8mm", True),
-        ("flags\t\t: fpu avx2 avx512f avx512_vnni", False),
-    ],
-)
-def test_units_for_bfloat16_are_recognised(line, has):
-    assert runner.has_bfloat16(f"processor\t: 0\n{line}\nbogomips\t: 5000\n") == has

@@ -243,7 +243,7 @@ def test_training_logic_stands_in_models_only():
 # --- style that no linter knows ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", python_files("zoo", "recipes", "edge", "tests"), ids=relative)
+@pytest.mark.parametrize("path", python_files("zoo", "recipes", "edge", "benchmarks", "tests"), ids=relative)
 def test_a_file_holds_one_idea(path):
     lines = len(path.read_text(encoding="utf-8").splitlines())
     assert lines <= MAX_LINES, f"{relative(path)} has {lines} lines"
@@ -251,7 +251,7 @@ def test_a_file_holds_one_idea(path):
     assert ast.get_docstring(parse(path)), f"{relative(path)} does not say what it is"
 
 
-@pytest.mark.parametrize("path", python_files("zoo", "recipes", "edge"), ids=relative)
+@pytest.mark.parametrize("path", python_files("zoo", "recipes", "edge", "benchmarks"), ids=relative)
 def test_public_names_are_documented(path):
     definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 

@@ -229,7 +229,8 @@ def restore(model, folder):
         ValueError: when there are checkpoints, but none can be read.
     """
     if model.optimizer is not None:
-        model.optimizer.build(model.trainable_variables)  # or Keras skips its slots, with a mere warning
+        with model.distribute_strategy.scope():
+            model.optimizer.build(model.trainable_variables)  # or Keras skips its slots, with a mere warning
     found = checkpoints(folder)
     for path in found:
         before = model.get_weights()
