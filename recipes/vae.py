@@ -5,7 +5,9 @@
     python -m recipes vae --preset binarized_mnist      # held-out likelihood in nats, comparable with the literature
 
 The second, with --epochs 16, on 2 cores of an AMD EPYC (avx512_bf16) that other work shared: 534 s of training,
-FID 1.55, precision 0.87, recall 0.59 on the test split (n = 10,000; floor 0.02). What was tried, FIDs of an earlier
+FID 1.55, precision 0.87, recall 0.59 on the test split (n = 10,000; floor 0.02). The third, with --precision
+mixed_bfloat16: 692 s, held-out ELBO -91.55 and importance-weighted bound (k = 100) -87.26 nats a picture of dynamically
+binarised MNIST. What was tried for samples, FIDs of an earlier
 evaluator and so comparable among themselves only; latent length 16, Gaussian pixels where nothing else is said:
 
     updates    p(z) that is sampled                     FID
