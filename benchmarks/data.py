@@ -56,10 +56,10 @@ def make_cases(config):
         batches = iter(images.training_batches(split, config.batch_size, seed=0))
         model = dcgan.DCGAN(split.images.shape[1:], 64, 32, 32, seed=0)
         model.compile(keras.optimizers.Adam(8e-4), keras.optimizers.Adam(8e-4))
-        train = model.make_train_function()
+        model.make_train_function()
         repeated = iter(images.training_batches(split, config.batch_size, seed=1).take(1).cache().repeat())
         cases[name, "data"] = lambda batches=batches: next(batches)[0].numpy()
-        cases[name, "step"] = lambda train=train, batches=repeated: float(train(batches)["d_loss"])
+        cases[name, "step"] = lambda model=model, batches=repeated: float(model.train_function(batches)["d_loss"])
     return cases
 
 

@@ -71,7 +71,7 @@ def dcgan_step(batch_size, latent_dim, width, half):
         generator_adam.zero_grad()
         loss.backward()
         generator_adam.step()
-        return float(loss)
+        return loss.item()
 
     return step
 
@@ -94,6 +94,6 @@ def vae_step(batch_size, latent_dim, width, half):
         adam.zero_grad()
         loss.backward()
         adam.step()
-        return float(loss)
+        return loss.item()
 
     return step

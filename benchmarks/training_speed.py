@@ -9,7 +9,6 @@ when it is there (pip install torch==2.13.0). Pictures are noise in memory: read
 """
 
 import importlib.util
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -93,10 +92,10 @@ def compiled(model, batch_size):
     pictures = np.random.default_rng(0).uniform(-1, 1, (batch_size, 28, 28, 1)).astype(np.float32)
     labels = np.zeros(batch_size, np.int64)
     batches = iter(tf.data.Dataset.from_tensors((tf.constant(pictures), tf.constant(labels))).repeat())
-    train = model.make_train_function()
+    model.make_train_function()
 
     def step():
-        return {name: float(value) for name, value in train(batches).items()}
+        return {name: float(value) for name, value in model.train_function(batches).items()}
 
     return step
 
@@ -190,4 +189,4 @@ def main(config):
 if __name__ == "__main__":
     import tyro
 
-    sys.exit(main(tyro.cli(Config, description=__doc__)))
+    main(tyro.cli(Config, description=__doc__))

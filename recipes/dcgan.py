@@ -40,7 +40,7 @@ class Config(runner.TrainingOptions):
     """1 makes the pictures grey, 3 makes them coloured; None keeps theirs."""
     epochs: int = 250
     """Passes over the training pictures."""
-    batch_size: int = 64
+    batch_size: int = 32
     """Pictures a step."""
     latent_dim: int = 64
     """Length of the latent vector z."""
@@ -63,10 +63,10 @@ class Config(runner.TrainingOptions):
 
 
 PRESETS = {
-    "digits": Config(samples=1000),
+    "digits": Config(r1_gamma=1.0, samples=1000),
     "smoke": Config(epochs=1, batch_size=128, width=8, discriminator_width=8, latent_dim=16, samples=400),
-    "mnist": Config(dataset="mnist", epochs=30, batch_size=32, r1_gamma=0.5, average_decay=0.9995),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=30, batch_size=32, average_decay=0.9995),
+    "mnist": Config(dataset="mnist", epochs=30, r1_gamma=0.5, average_decay=0.9995),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=30, average_decay=0.9995),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,
