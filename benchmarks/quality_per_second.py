@@ -9,6 +9,7 @@ validation split). The zoo's models train as their recipes do, at a constant rat
 so; the VAE's mixture prior is fitted before each score, and that counts.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -52,8 +53,8 @@ class Zoo:
         import keras
 
         self.data = data
-        recipe = importlib.import_module(f"recipes.{name}")
-        config = recipe.PRESETS[dataset]
+        self.recipe = importlib.import_module(f"recipes.{name}")
+        self.config = config = dataclasses.replace(self.recipe.PRESETS[dataset], seed=seed)
         self.batch_size = config.batch_size
         keras.config.set_dtype_policy(precision)
         if name == "dcgan":
@@ -85,24 +86,15 @@ class Zoo:
             self.model.compile(keras.optimizers.Adam(config.learning_rate))
         self.components = getattr(config, "prior_components", 0)
         self.latent_dim = config.latent_dim
-        self.seed = seed
 
     def step(self, pictures, labels):
         """One train step."""
         self.model.train_step((pictures, labels))
 
     def prepare(self):
-        """Fit the VAE's prior."""
-        import numpy as np
-
-        from zoo.autoencoders import priors
-        from zoo.datasets import images
-
+        """Fit the VAE's prior, as its recipe does."""
         if self.components:
-            pictures = images.to_float(self.data.train.images[:20_000])
-            mean, log_variance = self.model.encoder_average.predict(pictures, batch_size=500, verbose=0)
-            noise = np.random.default_rng(self.seed).standard_normal(mean.shape)
-            self.prior = priors.fit_mixture(mean + np.exp(0.5 * log_variance) * noise, self.components, self.seed)
+            self.prior = self.recipe._fit_prior(self.model, self.data, self.config)
 
     def sample(self, count):
         """Pictures of the averaged networks."""
@@ -156,6 +148,25 @@ def train(config, seed):
         excluded += time.time() - pause
 
 
+def draw_curves(curves, dataset):
+    """A function that draws FID against seconds, a line a training, into a figure."""
+
+    def draw(figure):
+        axes = figure.subplots()
+        for index, (name, runs) in enumerate(curves.items()):
+            for run in runs:
+                xs = [point["seconds"] for point in run]
+                ys = [point["fid"] for point in run]
+                axes.plot(xs, ys, "o-", color=f"C{index}", label=name if run is runs[0] else None)
+        axes.set_yscale("log")
+        axes.grid(alpha=0.3)
+        axes.set_xlabel("seconds since the start of the process")
+        axes.set_ylabel(f"FID, {dataset}")
+        figure.legend(loc="outside right upper")
+
+    return draw
+
+
 def main(config):
     """Train every contender with every seed, print, save."""
     if config.contender is not None:
@@ -187,21 +198,12 @@ def main(config):
         rows[name] = {**row, "seeds": len(runs), "steps": runs[0][-1]["steps"]}
     runner.print_scores(f"FID on {config.dataset}, median of the seeds", rows)
 
-    def draw(figure):
-        axes = figure.subplots()
-        for name, runs in curves.items():
-            for run in runs:
-                xs = [point["seconds"] for point in run]
-                ys = [point["fid"] for point in run]
-                label = name if run is runs[0] else None
-                axes.plot(xs, ys, "o-", color=f"C{CONTENDERS.index(name)}", label=label)
-        axes.legend()
-        axes.set_yscale("log")
-        axes.set_xlabel("seconds since the start of the process")
-        axes.set_ylabel(f"FID, {config.dataset}")
-
     settings = {"seconds": config.seconds, "precision": config.precision}
-    report.save(f"quality_per_second_{config.dataset}", {**settings, "table": rows, "curves": curves}, draw)
+    report.save(
+        f"quality_per_second_{config.dataset}",
+        {**settings, "table": rows, "curves": curves},
+        draw_curves(curves, config.dataset),
+    )
 
 
 if __name__ == "__main__":
