@@ -38,15 +38,15 @@ def free_ports(count):
     return ports
 
 
-def start_hosts(model, folder, epochs=2):
-    """Two processes that train together."""
+def start_hosts(model, folder, epochs=2, other_folder=None):
+    """Two processes that train together; the second one may be given a folder of its own, which is wrong."""
     workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
     hosts = []
     for index in range(2):
         config = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         hosts.append(
             subprocess.Popen(
-                [sys.executable, PROGRAM, model, "multi_worker", folder, str(epochs)],
+                [sys.executable, PROGRAM, model, "multi_worker", (folder, other_folder or folder)[index], str(epochs)],
                 env=os.environ | {"TF_CONFIG": json.dumps(config)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -137,6 +137,16 @@ def test_a_killed_host_costs_an_epoch_and_changes_nothing(tmp_path):
         [row | {"seconds": None} for row in training.read_log(tmp_path / name / "log.csv")] for name in ("run", "whole")
     ]
     assert rows[0] == rows[1] and len(rows[0]) == 8
+
+
+def test_hosts_that_do_not_share_their_folder_are_refused(tmp_path):
+    train("autoencoder", "none", tmp_path / "first", epochs=1)
+    codes, errors = finish(start_hosts("autoencoder", tmp_path / "first", 2, tmp_path / "second"))
+    assert codes == [1, 1]
+    for error in errors:
+        assert "the hosts find different checkpoints in" in error and error.endswith("one folder that all share\n")
+    assert len(training.read_log(tmp_path / "first" / "log.csv")) == 1
+    assert not (tmp_path / "second").exists()
 
 
 def test_scalars_still_need_rank_one_with_several_hosts(tmp_path):
