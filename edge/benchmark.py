@@ -197,7 +197,7 @@ def table(rows):
 def write_json(path, content):
     """Writes a JSON file by way of a temporary name."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.unfinished")
     try:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         temporary.replace(path)

@@ -15,7 +15,6 @@ few calls that a client in any language needs. Each mistake of a user raises `Va
 """
 
 import math
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -331,7 +330,8 @@ def check_picture_path(path):
 def save_picture(path, frames):
     """Writes uint8 frames (H, W) or (H, W, 3) to a file; several frames make an animated GIF.
 
-    The bytes go to a temporary name in the same folder first: a failure leaves nothing half-done.
+    The bytes go to a temporary name in the same folder first: a failure leaves nothing half-done, and what a killed
+    process leaves there is gone when the picture is written again.
     """
     check_picture_path(path)
     path = Path(path)
@@ -340,7 +340,7 @@ def save_picture(path, frames):
     if len(images) > 1:
         timing = {"duration": MILLISECONDS_PER_FRAME, "loop": 0}
         options = {"save_all": True, "append_images": images[1:], **timing}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.unfinished")
     try:
         images[0].save(temporary, format=PICTURE_FORMATS[path.suffix.lower()], **options)
         temporary.replace(path)

@@ -2,6 +2,9 @@
 
 import math
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -177,6 +180,22 @@ def test_nothing_is_left_when_the_disk_refuses(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"cannot write .*old\.png: No space left on device"):
         runtime.save_picture(tmp_path / "old.png", [np.zeros((2, 2), np.uint8)])
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"kept"]
+
+
+def test_what_a_killed_process_left_goes_with_the_next_picture(tmp_path):
+    program = (
+        "import os, signal, sys, numpy\n"
+        "from pathlib import Path\n"
+        "from edge import runtime\n"
+        "Path.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "runtime.save_picture(sys.argv[1], [numpy.zeros((2, 2), numpy.uint8)])\n"
+    )
+    path = tmp_path / "grid.png"
+    child = subprocess.run([sys.executable, "-c", program, str(path)])
+    assert child.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    runtime.save_picture(path, [np.zeros((2, 2), np.uint8)])
+    assert list(tmp_path.iterdir()) == [path]
 
 
 # --- cards ------------------------------------------------------------------------------------
