@@ -7,13 +7,15 @@ Run it from the folder that holds `edge/`:
     python -m edge dcgan_fashion_mnist --precision dynamic --out grid.png
     python -m edge dcgan_fashion_mnist --interpolate 3 7 --count 32 --out walk.gif
     python -m edge runs/dcgan-1/export                                   # a model anywhere on disk
+    python -m edge cgan_fashion_mnist --label sneaker                    # what to draw: also
+                                       # --attributes brightness=0.9 coverage=0.2, --text "a dark boot"
 """
 
 import argparse
 import sys
 import time
 
-from edge import cards, runtime
+from edge import cards, conditions, runtime
 
 READABLE_PIXELS = 112  # on the screen, for the side of one picture
 
@@ -42,6 +44,10 @@ def make_parser():
         metavar=("A", "B"),
         help="walk from the picture of seed A to that of seed B; --out NAME.gif makes it move",
     )
+    asked = parser.add_mutually_exclusive_group()
+    asked.add_argument("--label", help="for a conditional model: the class, by name or number (default: all in turn)")
+    asked.add_argument("--attributes", nargs="+", metavar="NAME=VALUE", help="likewise: attributes of the pictures")
+    asked.add_argument("--text", help="likewise: what the pictures shall show, in words that the model knows")
     parser.add_argument("--count", type=int, default=16, help="number of pictures (default 16)")
     parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
     parser.add_argument("--out", help="picture file (default: a PNG in this folder)")
@@ -84,6 +90,24 @@ def print_models():
     print("\n`python -m edge NAME --seed 0 --count 16` writes pictures; ms and FID are the card's.")
 
 
+def condition_of(options, card):
+    """What the options ask a conditional model for: one row as `Model.pictures` takes it, or None."""
+    if options.label is not None:
+        return conditions.labels(card, [options.label])
+    if options.text is not None:
+        return conditions.tokens(card, [options.text])
+    if options.attributes is None:
+        return None
+    settings = {}
+    for word in options.attributes:
+        name, _, value = word.partition("=")
+        try:
+            settings[name] = float(value)
+        except ValueError:
+            raise ValueError(f"an attribute is set by NAME=VALUE with a number, got {word!r}") from None
+    return conditions.attributes(card, settings)
+
+
 def make_pictures(options):
     """Loads the model, makes the pictures, writes the file and says so."""
     runtime.check_seeds(options.seed, options.count)
@@ -92,13 +116,14 @@ def make_pictures(options):
     if options.out:
         runtime.check_picture_path(options.out)
     model = runtime.load(options.model, options.precision, options.threads)
+    condition = condition_of(options, model.card)
 
     start = time.perf_counter()
     if options.interpolate:
-        pictures = model.interpolate(*options.interpolate, options.count)
+        pictures = model.interpolate(*options.interpolate, options.count, condition)
         seeds = "{}_to_{}".format(*options.interpolate)
     else:
-        pictures = model.pictures(options.seed, options.count)
+        pictures = model.pictures(options.seed, options.count, condition)
         seeds = options.seed
     milliseconds = 1000 * (time.perf_counter() - start)
 

@@ -83,10 +83,11 @@ def measure(path, threads, runs):
     """
 
     def run(signature, seed):
-        return model.run(signature, seed=np.array([seed], np.int32))
+        return model.run(signature, seed=np.array([seed], np.int32), **example)
 
     start = time.perf_counter()
     model = runtime.load(path, threads=threads)
+    example = model.example()
     load_ms = 1000 * (time.perf_counter() - start)
     first_ms = milliseconds(run, "generate_from_seed", 0)
     for seed in range(WARM_UP_RUNS):

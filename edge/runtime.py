@@ -8,6 +8,9 @@ shape. Those used here:
     latents              seed int32 (1,)    -> z float32 (1, D)
     generate             z float32 (1, D)   -> image (1, H, W, C)
 
+The first, second and last take one more input where the model is conditional: `label` int32 (1,),
+`attributes` float32 (1, A) or `tokens` int32 (1, T); `edge/conditions.py` makes them from words.
+
 The noise is drawn inside the file, so one seed is one picture on every device, and
 `pictures(3, 16)` are the pictures of seeds 3 to 18. Read `load`, then `Model.run`: these are the
 few calls that a client in any language needs. Each mistake of a user raises `ValueError` or
@@ -22,7 +25,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from edge import cards
+from edge import cards, conditions
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"}
 MILLISECONDS_PER_FRAME = 80
@@ -171,31 +174,65 @@ class Model:
             reason = first_line(error)
             raise ValueError(f"LiteRT cannot run {signature!r} of {self.path}: {reason}") from error
 
-    def pictures(self, first_seed, count):
+    @property
+    def condition(self):
+        """Name of the input that says what to draw ("label", "attributes", "tokens"), or None."""
+        names = [name for name in self.signature("generate_from_seed").inputs if name != "seed"]
+        return names[0] if names else None
+
+    def pictures(self, first_seed, count, condition=None):
         """Makes the pictures of seeds `first_seed .. first_seed + count - 1`.
 
         Full groups of 16 go through `generate_batch` where the file has it, the rest one by one.
+
+        Args:
+            first_seed, count: Whole numbers.
+            condition: For a conditional model what to draw: one row for all or `count` rows, as
+                `edge.conditions` makes them; None takes the examples of the card in turn.
 
         Returns:
             float32 (count, H, W, C) in [-1, 1].
 
         Raises:
-            ValueError: `count` is below 1, a seed does not fit into int32, or the model does not
-                start from seeds alone.
+            ValueError: `count` is below 1, a seed does not fit into int32, the model does not
+                start from seeds alone, or the condition is not one of this model.
         """
         check_seeds(first_seed, count)
-        self.signature("generate_from_seed")
+        rows = self._rows(condition, count)
         batch = self.signatures.get("generate_batch")
-        batch_size = batch.outputs["image"].shape[0] if batch else count + 1
+        batch_size = batch.outputs["image"].shape[0] if batch and (rows is None or len(rows) == 1) else count + 1
         pictures = []
         made = 0
         while made < count:
             full = count - made >= batch_size
             signature = "generate_batch" if full else "generate_from_seed"
             seed = np.array([first_seed + made], np.int32)
-            pictures.append(self.run(signature, seed=seed)["image"])  # (16 or 1, H, W, C)
+            asked = self._asked(rows, made)
+            pictures.append(self.run(signature, seed=seed, **asked)["image"])  # (16 or 1, H, W, C)
             made += len(pictures[-1])
         return np.concatenate(pictures)  # (count, H, W, C)
+
+    def example(self):
+        """What `run` needs beside the seed: the first example of a conditional model's card, or nothing."""
+        return self._asked(self._rows(None, 1), 0)
+
+    def _rows(self, condition, count):
+        """The conditions of `count` pictures: None, one row for all, or one row each."""
+        if self.condition is None:
+            if condition is not None:
+                raise ValueError(f"{self.name} draws what it likes: it takes neither label nor attributes nor text")
+            return None
+        rows = conditions.examples(self.card, count) if condition is None else np.asarray(condition)
+        if len(rows) not in (1, count):
+            raise ValueError(f"there must be 1 or {count} conditions, got {len(rows)}")
+        return rows
+
+    def _asked(self, rows, index):
+        """The condition of one picture as keyword argument of `run`."""
+        if rows is None:
+            return {}
+        index = index % len(rows)
+        return {self.condition: rows[index : index + 1]}
 
     def latents(self, seeds):
         """Returns the latent vectors behind the pictures of N seeds: float32 (N, D)."""
@@ -205,18 +242,24 @@ class Model:
             vectors.append(self.run("latents", seed=np.array([seed], np.int32))["z"])  # (1, D)
         return np.concatenate(vectors)  # (N, D)
 
-    def generate(self, z):
-        """Decodes latent vectors (N, D) to pictures (N, H, W, C), float32 in [-1, 1]."""
+    def generate(self, z, condition=None):
+        """Decodes latent vectors (N, D) to pictures (N, H, W, C), float32 in [-1, 1].
+
+        `condition` is that of `pictures`.
+        """
         size = self.signature("generate").inputs["z"].shape[1:]
         z = np.asarray(z, np.float32)
         if z.shape[1:] != size or len(z) == 0:
             wanted = ", ".join(map(str, size))
             raise ValueError(f"z must have shape (N, {wanted}) with N >= 1, got {z.shape}")
-        pictures = [self.run("generate", z=row[np.newaxis])["image"] for row in z]
+        rows = self._rows(condition, len(z)) if "generate_from_seed" in self.signatures else None
+        pictures = [self.run("generate", z=z[i : i + 1], **self._asked(rows, i))["image"] for i in range(len(z))]
         return np.concatenate(pictures)  # (N, H, W, C)
 
-    def interpolate(self, seed_a, seed_b, frames):
+    def interpolate(self, seed_a, seed_b, frames, condition=None):
         """Walks through latent space from the picture of one seed to that of another.
+
+        A conditional model draws `condition` throughout, None is the first example of its card.
 
         Returns:
             float32 (frames, H, W, C); the first is the picture of `seed_a`, the last of `seed_b`.
@@ -224,7 +267,9 @@ class Model:
         if frames < 2:
             raise ValueError(f"count must be at least 2 for an interpolation, got {frames}")
         start, end = self.latents([seed_a, seed_b])
-        return self.generate(slerp(start, end, np.linspace(0.0, 1.0, frames)))
+        if condition is None and self.condition is not None:
+            condition = conditions.examples(self.card, 1)
+        return self.generate(slerp(start, end, np.linspace(0.0, 1.0, frames)), condition)
 
 
 def load(name_or_path, precision=None, threads=1, verify=True):

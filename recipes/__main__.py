@@ -121,7 +121,7 @@ def _resumed_config(recipe, name, folder, preset):
     unknown = sorted(set(settings) - known)
     if unknown:
         raise ValueError(f"{folder}/config.json has settings that {name} does not know: {', '.join(unknown)}")
-    return recipe.Config(**settings)
+    return recipe.Config(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
 
 
 def _take(words, flag):

@@ -120,8 +120,9 @@ def _check_numbers(config):
         value = getattr(config, field.name)
         flag = f"--{field.name.replace('_', '-')}"
         least = 0 if field.name in ("seed", "prior_components") else 1
-        if type(value) is int and value < least:
-            raise ValueError(f"{flag} must be at least {least}, got {value}")
+        for number in value if isinstance(value, tuple | list) else [value]:
+            if type(number) is int and number < least:
+                raise ValueError(f"{flag} must be at least {least}, got {number}")
         if field.name == "seconds" and value is not None and config.strategy == "multi_worker":
             raise ValueError("--seconds stops by one host's clock: with several hosts use --epochs")
         if field.name == "learning_rate" and not value > 0:
@@ -221,7 +222,7 @@ def _resume_command(run):
     return f"python -m recipes {run.recipe} --resume {run.folder}{' --publish' * run.config.publish}"
 
 
-def export(run, card, data, seconds, endpoints, networks):
+def export(run, card, data, seconds, endpoints, networks, conditions=None, judge=None):
     """Export to the run's folder, score every file that a device would run, and publish when asked to.
 
     Args:
@@ -231,6 +232,9 @@ def export(run, card, data, seconds, endpoints, networks):
         seconds: of training, from `fit`.
         endpoints: signatures of the files.
         networks: Keras models that the endpoints call.
+        conditions: of a conditional model, a row for each of the pictures that are scored.
+        judge: function from those pictures and the evaluator's probabilities for them to further scores: how well
+            they fit their conditions.
 
     Returns:
         The export's folder.
@@ -254,7 +258,8 @@ def export(run, card, data, seconds, endpoints, networks):
     folder = run.folder / "export"
     callbacks.plot_curves(run.log, run.folder / "curves.png")
     with _hint_at_resume(run):
-        card = export.export(folder, card, endpoints, networks, _scorer(run.config.samples, data, evaluator))
+        score = evaluator and _scorer(run.config.samples, data, evaluator, conditions, judge)
+        card = export.export(folder, card, endpoints, networks, score)
     print_card(card)
     print(f"samples: {folder / 'samples.png'}")
     print(f"export: {folder}")
@@ -285,17 +290,22 @@ def find_evaluator(data):
     return evaluator
 
 
-def _scorer(samples, data, evaluator):
-    if evaluator is None:
-        return None
+def _scorer(samples, data, evaluator, conditions, judge):
     from zoo import metrics
 
-    return lambda model: metrics.score(model.pictures(0, samples), data, evaluator)
+    def score(model):
+        pictures = model.pictures(0, samples, conditions)
+        scores = metrics.score(pictures, data, evaluator)
+        return {**scores, **judge(pictures, evaluator.features(pictures)[1])} if judge else scores
+
+    return score
 
 
 def print_card(card):
     """Print a row for each file of a card: size, latency and quality, below the floor of real against real pictures."""
-    columns = ("fid", "kid", "precision", "recall", "classes_covered", "memorised", "copies", "n")
+    columns = ["fid", "kid", "precision", "recall", "classes_covered", "memorised", "copies", "n"]
+    further = [name for name in card["files"]["fp32"]["quality"] or () if name.endswith(("accuracy", "error"))]
+    columns[4:4] = further
     rows = {}
     if card["evaluator"]:
         floor = card["evaluator"]["floor"]

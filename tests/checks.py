@@ -113,3 +113,72 @@ def check_resume(make_model, batches, steps, tmp_path):
     assert training.restore(resumed, tmp_path) == 2
     fit(resumed, 2)
     assert_same(state(resumed), state(uninterrupted))
+
+
+def check_players(make_model, batch):
+    """A train step moves every weight of a player that has a rate, and none of one that stands still.
+
+    Args:
+        make_model: function of `generator_optimizer` and `discriminator_optimizer` (None: its own choice) that returns
+            a compiled GAN.
+        batch: what `train_step` takes.
+    """
+    for still in ("generator", "discriminator"):
+        model = make_model(**{f"{still}_optimizer": keras.optimizers.SGD(0.0)})
+        before = {name: values(getattr(model, name)) for name in ("generator", "discriminator")}
+        model.train_step(batch)
+        for name, weights in before.items():
+            changed = moved(getattr(model, name), weights)
+            assert not any(changed) if name == still else all(changed), f"{name}, with the {still} standing still"
+        assert not model.generator_average.trainable_weights
+
+
+def check_average(model, batch, decay):
+    """The averaged generator starts as the generator and follows it by the decay of the warm-up's first step."""
+    start = model.generator_average.get_weights()
+    for one, other in zip(start, model.generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    model.train_step(batch)
+    d = min(decay, 2 / 11)
+    new_weights = model.generator.get_weights()
+    for average, old, new in zip(model.generator_average.get_weights(), start, new_weights, strict=True):
+        np.testing.assert_allclose(average, d * old + (1 - d) * new, atol=1e-6)
+
+
+def check_bfloat16(model, batch):
+    """Under mixed_bfloat16 (set before the model was made) a GAN trains in it, and samples in float32."""
+    before = values(model.generator)
+    logs = model.train_step(batch)
+    assert np.all(np.isfinite([float(value) for value in logs.values()]))
+    assert all(moved(model.generator, before))
+    assert any(layer.compute_dtype == "bfloat16" for layer in model.generator.layers)
+    assert any(layer.compute_dtype == "bfloat16" for layer in model.discriminator.layers)
+    assert {layer.compute_dtype for layer in model.generator_average.layers} == {"float32"}  # what is exported
+    assert {output.dtype for output in (*model.generator.outputs, *model.discriminator.outputs)} == {"float32"}
+
+
+def check_float16(make_model, batch, discriminator_steps=1):
+    """Under mixed_float16 the scale of either player's loss grows while gradients are finite, and halves when not.
+
+    Args:
+        make_model: function of both optimizers that returns a compiled GAN.
+        batch: what `train_step` takes.
+        discriminator_steps: of one train step.
+    """
+    scaled = [
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(1e-3), initial_scale=8.0, dynamic_growth_steps=2)
+        for _ in range(2)
+    ]
+    model = make_model(*scaled)
+    for _ in range(4):
+        logs = model.train_step(batch)
+        assert np.all(np.isfinite([float(value) for value in logs.values()]))
+    doubled = [4 // 2, 4 * discriminator_steps // 2]
+    assert [float(optimizer.dynamic_scale) for optimizer in scaled] == [8.0 * 2**times for times in doubled]
+    before = [values(model.generator), values(model.discriminator)]
+    for optimizer in scaled:
+        optimizer.dynamic_scale.assign(2.0**100)  # no float16 holds such gradients
+    model.train_step(batch)
+    halved = [2.0**99, 2.0 ** (100 - discriminator_steps)]
+    assert [float(optimizer.dynamic_scale) for optimizer in scaled] == halved
+    assert not any(moved(model.generator, before[0]) + moved(model.discriminator, before[1]))

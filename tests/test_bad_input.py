@@ -58,8 +58,8 @@ def checkpoints():
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["dcgam"], "there is no recipe 'dcgam': the nearest is dcgan"),
-        (["DCGAN.py"], "there is no recipe 'DCGAN.py': there are classifier, dcgan, vae"),
+        (["dcgam"], "there is no recipe 'dcgam': the nearest are dcgan, cgan, gan"),
+        (["zzz.py"], "there is no recipe 'zzz.py': there are cgan, classifier, dcgan, gan, vae, wgan, wgan_gp"),
         (["runner"], "there is no recipe 'runner'"),
         (["--preset", "smoke"], "there is no recipe '--preset'"),
         (["dcgan", "--preset", "fashon"], "dcgan has no preset 'fashon': the nearest is fashion_mnist"),
@@ -131,6 +131,11 @@ def test_impossible_settings_are_refused_before_anything_is_written(words, sente
         ([*DCGAN, "--beta-2", "1"], "beta"),
         ([*DCGAN, "--average-decay", "-0.5"], "average"),
         ([*DCGAN, "--r1-gamma", "-1"], "gamma"),
+        (["gan", "--preset", "smoke", "--widths", "8", "0"], "widths"),
+        (["wgan", "--preset", "smoke", "--n-critic", "0"], "n-critic"),
+        (["wgan", "--preset", "smoke", "--clip", "0"], "clip must be positive"),
+        (["wgan", "--preset", "smoke", "--clip", "nan"], "clip must be positive"),
+        (["wgan_gp", "--preset", "smoke", "--penalty-weight", "-1"], "penalty's weight"),
         ([*VAE, "--seconds", "-1"], "seconds"),
         ([*VAE, "--importance-samples", "0"], "importance"),
         ([*VAE, "--prior-components", "-1"], "components"),
@@ -142,7 +147,7 @@ def test_numbers_out_of_range_are_refused_before_anything_is_written(words, name
     assert list(empty_folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("recipe", [DCGAN, VAE], ids=["dcgan", "vae"])
+@pytest.mark.parametrize("recipe", [DCGAN, VAE, ("gan", "--preset", "smoke")], ids=["dcgan", "vae", "gan"])
 def test_a_loss_that_is_not_finite_stops_the_run_at_once(recipe, sentence_of, empty_folder):
     sentence = sentence_of(*recipe, "--learning-rate", "1e30")
     assert "loss" in sentence and "not finite after step" in sentence and "learning rate" in sentence

@@ -46,7 +46,8 @@ def export(folder, card, endpoints, networks, score):
     Args:
         folder: where the export shall stand.
         card: dictionary with name, title, paper, recipe, config, dataset, training, latent_dim, directions and
-            evaluator; the rest (schema, signatures, files, commit, versions) is added here.
+            evaluator, of a conditional model also what `edge.conditions` reads; the rest (schema, signatures, files,
+            commit, versions) is added here.
         endpoints: dictionary of `zoo.signatures.Endpoint`.
         networks: Keras models that the endpoints call; their weights are saved once.
         score: function from an open `edge.runtime.Model` to a dictionary of numbers that has "fid"; None, where there
@@ -271,10 +272,11 @@ def _keras_outputs(endpoint, inputs):
 
 def _latency(model):
     """Median milliseconds of one generate_from_seed in 300, one thread."""
+    example = model.example()
     seconds = []
     for seed in range(320):
         began = time.perf_counter()
-        model.run("generate_from_seed", seed=np.array([seed], np.int32))
+        model.run("generate_from_seed", seed=np.array([seed], np.int32), **example)
         seconds.append(time.perf_counter() - began)
     return round(1000 * float(np.median(seconds[20:])), 3)
 

@@ -7,6 +7,8 @@ A file has those that apply:
     generate_batch(seed) -> image            sixteen pictures, of seeds s to s+15
     latents(seed) -> z                       what generate_from_seed draws, so that no client draws its own noise
     encode(image) -> z, log_variance, decode(z) -> image, reconstruct(image) -> reconstruction        autoencoders
+
+The first three of a conditional generator take its condition too: label, attributes or tokens.
 """
 
 import dataclasses
@@ -52,15 +54,16 @@ class Endpoint:
     outputs: tuple
 
 
-def generator_endpoints(network, image_shape, latent_dim, prior=None):
+def generator_endpoints(network, image_shape, latent_dim, prior=None, condition=None):
     """The signatures that every generator of pictures from latent vectors has.
 
     Args:
-        network: Keras model (B, D) -> (B, H, W, C) in [-1, 1].
+        network: Keras model (B, D) -> (B, H, W, C) in [-1, 1]; with a condition it takes [(B, D), condition].
         image_shape: height, width, channels.
         latent_dim: D.
         prior: function from seeds int32 (B,) to latent vectors float32 (B, D), in builtin TFLite operations; None is
             the standard normal distribution.
+        condition: `Value` of what the network takes beside the latent vector, or None.
 
     Returns:
         Dictionary of `Endpoint`: generate, generate_from_seed, generate_batch, latents.
@@ -78,22 +81,29 @@ def generator_endpoints(network, image_shape, latent_dim, prior=None):
     batch_meaning = f"pictures of seeds s to s+{BATCH - 1}, -1 black to 1 white"
     images = dataclasses.replace(image, shape=(BATCH, *image_shape), meaning=batch_meaning)
 
-    def generate(z):
-        return {"image": network(z, training=False)}
+    conditions = (condition,) if condition else ()
+
+    def draw_pictures(z, asked):
+        return {"image": network([z, *asked] if asked else z, training=False)}
+
+    def generate(z, *asked):
+        return draw_pictures(z, asked)
 
     def latents(seed):
         return {"z": draw(seed)}
 
-    def generate_from_seed(seed):
-        return {"image": network(draw(seed), training=False)}
+    def generate_from_seed(seed, *asked):
+        return draw_pictures(draw(seed), asked)
 
-    def generate_batch(seed):
-        return {"image": network(draw(seed + tf.range(BATCH)), training=False)}
+    def generate_batch(seed, *asked):
+        repeated = [tf.tile(each, [BATCH] + [1] * (len(each.shape) - 1)) for each in asked]
+        return draw_pictures(draw(seed + tf.range(BATCH)), repeated)
 
+    one = tuple(dataclasses.replace(each, shape=(1, *each.shape[1:])) for each in conditions)
     return {
-        "generate": Endpoint(generate, (z,), (image,)),
-        "generate_from_seed": Endpoint(generate_from_seed, (seed,), (image,)),
-        "generate_batch": Endpoint(generate_batch, (first_seed,), (images,)),
+        "generate": Endpoint(generate, (z, *conditions), (image,)),
+        "generate_from_seed": Endpoint(generate_from_seed, (seed, *conditions), (image,)),
+        "generate_batch": Endpoint(generate_batch, (first_seed, *one), (images,)),
         "latents": Endpoint(latents, (seed,), (z,)),
     }
 
@@ -120,7 +130,12 @@ def sefa_directions(network, count=8):
     Returns:
         List of `count` unit vectors, each a list of D floats, strongest first.
     """
-    kernel = next(layer for layer in network.layers if layer.weights).kernel.numpy().astype(np.float64)  # (D, units)
+    return kernel_directions(next(layer for layer in network.layers if layer.weights).kernel, count)
+
+
+def kernel_directions(kernel, count=8):
+    """The directions of `sefa_directions`, from the kernel (D, units) of the first layer."""
+    kernel = np.asarray(kernel, np.float64)
     _, vectors = np.linalg.eigh(kernel @ kernel.T)  # ascending eigenvalues, one column an eigenvector
     strongest = vectors[:, ::-1][:, :count].T  # (count, D)
     signs = np.sign(strongest[np.arange(len(strongest)), np.abs(strongest).argmax(axis=1)])  # a sign that repeats

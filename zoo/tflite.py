@@ -108,10 +108,11 @@ def _calibration(loaded, signatures):
     import tensorflow as tf
 
     for run in range(CALIBRATION_RUNS):
-        picture = loaded.signatures["generate_from_seed"](seed=tf.constant([run], tf.int32))["image"].numpy()
+        first = example_inputs(signatures["generate_from_seed"]["inputs"], run) | {"seed": np.array([run], np.int32)}
+        picture = loaded.signatures["generate_from_seed"](**{key: tf.constant(first[key]) for key in first})["image"]
         for name, signature in signatures.items():
             arrays = example_inputs(signature["inputs"], run)
-            pictures = {key: picture for key, array in arrays.items() if array.shape == picture.shape}
+            pictures = {key: picture.numpy() for key, array in arrays.items() if array.shape == picture.shape}
             yield name, {**arrays, **pictures}
 
 
@@ -155,12 +156,13 @@ def check_operations(path):
 
 
 def example_inputs(inputs, run):
-    """Inputs as a client could send them, others for each `run`: seeds, normal latent vectors, pictures of noise."""
+    """Inputs as a client could send them, others for each `run`: seeds, classes, normal latent vectors, noise."""
     random = np.random.default_rng(run)
     arrays = {}
     for value in inputs:
         if value["dtype"] == "int32":
-            arrays[value["name"]] = random.integers(0, 1000, value["shape"]).astype(np.int32)
+            end = min(1000, value["range"][1] + 1)
+            arrays[value["name"]] = random.integers(0, end, value["shape"]).astype(np.int32)
         elif value["range"] is None:
             arrays[value["name"]] = random.standard_normal(value["shape"]).astype(np.float32)
         else:

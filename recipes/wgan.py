@@ -1,0 +1,115 @@
+"""Train a Wasserstein GAN with clipped weights, measure it, export it and score every exported file.
+
+python -m recipes wgan                              # 8x8 digits, no download
+python -m recipes wgan --preset fashion_mnist --precision mixed_bfloat16 --publish
+"""
+
+from dataclasses import dataclass
+
+from recipes import runner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(runner.TrainingOptions):
+    """Settings of the recipe."""
+
+    dataset: str = "digits"
+    """digits, an image set of TensorFlow Datasets, or folder:PATH."""
+    image_size: int | None = None
+    """Crop and scale the pictures to this side; None keeps theirs."""
+    channels: int | None = None
+    """1 makes the pictures grey, 3 makes them coloured; None keeps theirs."""
+    epochs: int = 400
+    """Passes over the training pictures."""
+    batch_size: int = 32
+    """Pictures a step of the critic; a train step takes n_critic times as many."""
+    n_critic: int = 5
+    """Steps of the critic for one of the generator."""
+    clip: float = 0.01
+    """c, the largest absolute value of the critic's kernels."""
+    latent_dim: int = 64
+    """Length of the latent vector z."""
+    width: int = 32
+    """Channels of the generator's last hidden layer."""
+    critic_width: int = 32
+    """Channels of the critic's first layer."""
+    learning_rate: float = 2e-4
+    """Of both players' RMSprop; falls to a tenth along a cosine."""
+    average_decay: float = 0.999
+    """Decay of the moving average of the generator."""
+    samples: int = 10_000
+    """Generated pictures that are scored."""
+
+
+PRESETS = {
+    "digits": Config(samples=1000),
+    "smoke": Config(
+        epochs=1, batch_size=64, n_critic=2, clip=0.05, width=8, critic_width=8, latent_dim=16, samples=400
+    ),
+    "mnist": Config(dataset="mnist", epochs=30),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=30),
+    "gpu": Config(
+        dataset="fashion_mnist",
+        epochs=200,
+        batch_size=128,
+        width=64,
+        critic_width=64,
+        precision="mixed_bfloat16",
+    ),
+}
+
+
+def run(config, resume=None):
+    """Data, model, training, evaluation, export."""
+    run = runner.start("wgan", config, resume)
+
+    import keras
+
+    from zoo import callbacks, signatures
+    from zoo.datasets import images
+    from zoo.gans import wgan
+
+    data = images.load(config.dataset, config.image_size, config.channels)
+    pictures_a_step = config.n_critic * config.batch_size
+    steps = images.steps_per_epoch(data.train, pictures_a_step)
+
+    def batches(first_epoch, context):
+        return images.training_batches(data.train, pictures_a_step, config.seed, first_epoch, context)
+
+    def optimizer(updates):
+        schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, updates, alpha=0.1)
+        return keras.optimizers.RMSprop(schedule)
+
+    with run.scope():
+        model = wgan.WGAN(
+            image_shape=data.image_shape,
+            latent_dim=config.latent_dim,
+            width=config.width,
+            critic_width=config.critic_width,
+            clip=config.clip,
+            n_critic=config.n_critic,
+            average_decay=config.average_decay,
+            seed=config.seed,
+        )
+        model.compile(
+            generator_optimizer=optimizer(config.epochs * steps),
+            discriminator_optimizer=optimizer(config.epochs * steps * config.n_critic),
+            jit_compile=run.jit_compile,
+        )
+    grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
+    model, seconds = runner.fit(run, model, batches, steps, [grid])
+
+    card = {
+        "name": f"wgan_{data.name}",
+        "title": f"WGAN, {data.title}",
+        "paper": {
+            "title": "Wasserstein GAN",
+            "authors": "Martin Arjovsky, Soumith Chintala, Leon Bottou",
+            "year": 2017,
+            "url": "https://arxiv.org/abs/1701.07875",
+        },
+        "latent_dim": config.latent_dim,
+        "directions": signatures.sefa_directions(model.generator_average),
+    }
+    endpoints = signatures.generator_endpoints(model.generator_average, data.image_shape, config.latent_dim)
+    runner.export(run, card, data, seconds, endpoints, [model.generator_average])
