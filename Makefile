@@ -22,12 +22,12 @@ demo: install
 	@echo "How they took shape: $(DEMO)/samples/, how training went: $(DEMO)/curves.png"
 
 test: install
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -n 2 --dist worksteal -m "not slow"
 
 check: install-dev
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist worksteal
 
 install: $(VENV)/installed
 

@@ -65,7 +65,7 @@ def make_cases(config):
 
 def main(config):
     """Measure, print, save."""
-    from recipes import runner
+    from zoo import tables
 
     times = report.interleaved(make_cases(config), config.rounds, config.batches)
     rows = {}
@@ -79,7 +79,7 @@ def main(config):
             "ms a step": round(1000 * step, 2),
             "share %": round(100 * data / step, 2),
         }
-    runner.print_scores(f"Loaders, batch {config.batch_size}", rows)
+    tables.print_scores(f"Loaders, batch {config.batch_size}", rows)
 
     def draw(figure):
         axes = figure.subplots()

@@ -69,13 +69,13 @@ def cold_start(program, times):
 def main(config):
     """Measure, print, save."""
     from edge import cards
-    from recipes import runner
+    from zoo import tables
 
     rows = {}
     for case, times in report.interleaved(make_cases(config.name), config.rounds).items():
         milliseconds, spread = report.median_and_spread(times["seconds"])
         rows[case] = {"ms": round(1000 * milliseconds, 3), "spread ms": round(1000 * spread, 3)}
-    runner.print_scores(f"One picture of {config.name}", rows)
+    tables.print_scores(f"One picture of {config.name}", rows)
 
     folder = cards.EXPORTED / config.name
     programs = {
@@ -87,7 +87,7 @@ def main(config):
     for case, program in programs.items():
         seconds, spread = report.median_and_spread(cold_start(program.format(folder), config.cold_starts))
         cold[case] = {"s": round(seconds, 2), "spread s": round(spread, 2)}
-    runner.print_scores("From the start of a process to its first picture", cold)
+    tables.print_scores("From the start of a process to its first picture", cold)
 
     def draw(figure):
         axes = figure.subplots()

@@ -73,7 +73,7 @@ def kind_of(name):
 
 def main(config):
     """Record, print, save."""
-    from recipes import runner
+    from zoo import tables
 
     milliseconds, calls = record(config)
     whole = sum(milliseconds.values())
@@ -82,12 +82,12 @@ def main(config):
         kinds[kind_of(name)] += value
     rows = {kind: {"ms": round(value, 2), "%": round(100 * value / whole, 1)} for kind, value in kinds.most_common()}
     title = f"A step of {config.model}, batch {config.batch_size}, {config.precision}"
-    runner.print_scores(title, rows)
+    tables.print_scores(title, rows)
     operations = {
         name: {"ms": round(value, 2), "%": round(100 * value / whole, 1), "calls": round(calls[name], 1)}
         for name, value in milliseconds.most_common(15)
     }
-    runner.print_scores("The longest operations", operations)
+    tables.print_scores("The longest operations", operations)
 
     def draw(figure):
         axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""DCGAN and VAE as tutorials write them for Keras: the baseline of the comparison of speed."""
+"""DCGAN, WGAN, WGAN-GP and VAE as tutorials write them for Keras: the baseline of the comparison of speed."""
 
 import keras
 import tensorflow as tf
@@ -64,6 +64,68 @@ class PlainGAN(keras.Model):
         self.d_loss_metric.update_state(d_loss)
         self.g_loss_metric.update_state(g_loss)
         return {"d_loss": self.d_loss_metric.result(), "g_loss": self.g_loss_metric.result()}
+
+
+class PlainWGAN(keras.Model):
+    """The networks of the zoo's WGAN and WGAN-GP, and a step as tutorials write it; compiled.
+
+    Every critic step makes its own pictures, within its tape, as keras.io's example of WGAN-GP does.
+    """
+
+    def __init__(self, latent_dim, width, penalty):
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.penalty = penalty
+        self.n_critic = 5
+        self.generator = keras.Sequential([*_up(latent_dim, width, True, layers.ReLU), layers.Activation("tanh")])
+        self.critic = keras.Sequential([*_down(width, 0.2), layers.Dense(1)])
+        self.g_optimizer = keras.optimizers.Adam(4e-4, beta_1=0.0, beta_2=0.9)
+        self.c_optimizer = keras.optimizers.Adam(4e-4, beta_1=0.0, beta_2=0.9)
+        self.c_loss_metric = keras.metrics.Mean(name="c_loss")
+        self.g_loss_metric = keras.metrics.Mean(name="g_loss")
+        self.compile(optimizer=None)
+
+    @property
+    def metrics(self):
+        """Both losses."""
+        return [self.c_loss_metric, self.g_loss_metric]
+
+    def gradient_penalty(self, pictures, fakes):
+        """Mean of (slope - 1)^2 between real and generated pictures."""
+        alpha = tf.random.uniform((tf.shape(pictures)[0], 1, 1, 1))
+        between = alpha * pictures + (1.0 - alpha) * fakes
+        with tf.GradientTape() as tape:
+            tape.watch(between)
+            values = self.critic(between, training=True)
+        slopes = tf.sqrt(tf.reduce_sum(tape.gradient(values, between) ** 2, axis=(1, 2, 3)) + 1e-12)
+        return tf.reduce_mean((slopes - 1.0) ** 2)
+
+    def train_step(self, data):
+        """Five steps of the critic, then one of the generator."""
+        pictures, _ = data
+        batch = tf.shape(pictures)[0] // self.n_critic
+        for number in range(self.n_critic):
+            real_pictures = pictures[number * batch : (number + 1) * batch]
+            with tf.GradientTape() as tape:
+                fakes = self.generator(tf.random.normal((batch, self.latent_dim)), training=True)
+                real = self.critic(real_pictures, training=True)
+                fake = self.critic(fakes, training=True)
+                c_loss = tf.reduce_mean(fake) - tf.reduce_mean(real)
+                if self.penalty:
+                    c_loss += 10.0 * self.gradient_penalty(real_pictures, fakes)
+            weights = self.critic.trainable_variables
+            self.c_optimizer.apply_gradients(zip(tape.gradient(c_loss, weights), weights, strict=True))
+            if not self.penalty:
+                for weight in weights:
+                    weight.assign(tf.clip_by_value(weight, -0.01, 0.01))
+            self.c_loss_metric.update_state(c_loss)
+        with tf.GradientTape() as tape:
+            fakes = self.generator(tf.random.normal((batch, self.latent_dim)), training=True)
+            g_loss = -tf.reduce_mean(self.critic(fakes, training=True))
+        weights = self.generator.trainable_variables
+        self.g_optimizer.apply_gradients(zip(tape.gradient(g_loss, weights), weights, strict=True))
+        self.g_loss_metric.update_state(g_loss)
+        return {"c_loss": self.c_loss_metric.result(), "g_loss": self.g_loss_metric.result()}
 
 
 class PlainVAE(keras.Model):

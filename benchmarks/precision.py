@@ -34,7 +34,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def train(recipe, preset, precision, seed):
-    """Scores of the exported fp32 file, the last losses, and the seconds of training."""
+    """Scores of the exported fp32 file, and the losses of the last epoch."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch) / "run"
         words = ["--preset", preset, "--precision", precision, "--seed", str(seed), "--folder", folder]
@@ -43,14 +43,14 @@ def train(recipe, preset, precision, seed):
         quality = card["files"]["fp32"]["quality"]
         with open(folder / "log.csv", newline="") as file:
             losses = list(csv.DictReader(file))[-1]
-    del losses["epoch"]
+    del losses["epoch"], losses["seconds"]
     scores = {name: quality[name] for name in ("fid", "precision", "recall")}
     return {**scores, **{name: float(value) for name, value in losses.items()}}
 
 
 def main(config):
     """Train, print, save."""
-    from recipes import runner
+    from zoo import tables
 
     results = {}
     for recipe in config.recipes:
@@ -65,13 +65,14 @@ def main(config):
             rows[f"{precision}, spread"] = {
                 name: max(run[name] for run in each) - min(run[name] for run in each) for name in each[0]
             }
-        runner.print_scores(f"{recipe}, seeds {', '.join(map(str, config.seeds))}", rows)
+        tables.print_scores(f"{recipe}, seeds {', '.join(map(str, config.seeds))}", rows)
         results[recipe] = {"runs": runs, "table": rows}
 
     def draw(figure):
         for axes, recipe in zip(figure.subplots(1, len(results), squeeze=False)[0], results, strict=True):
             for precision, runs in results[recipe]["runs"].items():
                 axes.plot([precision] * len(runs), [run["fid"] for run in runs], "o")
+            axes.margins(x=0.3)
             axes.set_title(recipe)
             axes.set_ylabel("FID")
             axes.set_ylim(0)

@@ -172,7 +172,7 @@ def main(config):
     if config.contender is not None:
         train(config, config.seeds[0])
         return
-    from recipes import runner
+    from zoo import tables
 
     curves = {name: [] for name in CONTENDERS}
     for seed in config.seeds:
@@ -196,7 +196,7 @@ def main(config):
             fids = sorted(run[index]["fid"] for run in runs)
             row[f"{config.seconds * (index + 1) / config.scores:.0f} s"] = fids[len(fids) // 2]
         rows[name] = {**row, "seeds": len(runs), "steps": runs[0][-1]["steps"]}
-    runner.print_scores(f"FID on {config.dataset}, median of the seeds", rows)
+    tables.print_scores(f"FID on {config.dataset}, median of the seeds", rows)
 
     settings = {"seconds": config.seconds, "precision": config.precision}
     report.save(

@@ -21,8 +21,8 @@ WIDTH = 32
 class Config:
     """Settings of the benchmark."""
 
-    only: Literal["dcgan", "vae"] | None = None
-    """One model, where not both are wanted."""
+    only: Literal["dcgan", "wgan", "wgan_gp", "vae"] | None = None
+    """One model, where not all are wanted."""
     batch_size: int = 128
     """Pictures a step."""
     rounds: int = 15
@@ -33,7 +33,8 @@ class Config:
     """Run a few steps of one case (of the model `only`) and nothing else: how its memory is measured."""
 
 
-LATENT = {"dcgan": 64, "vae": 16}
+LATENT = {"dcgan": 64, "wgan": 64, "wgan_gp": 64, "vae": 16}
+CRITIC_STEPS = {"wgan": 5, "wgan_gp": 5}  # a step of these takes so many minibatches
 
 
 def make_cases(model, batch_size):
@@ -43,7 +44,7 @@ def make_cases(model, batch_size):
         "zoo float32": lambda: zoo_step(model, batch_size, "float32"),
         "zoo mixed_bfloat16": lambda: zoo_step(model, batch_size, "mixed_bfloat16"),
     }
-    if importlib.util.find_spec("torch") is not None:
+    if importlib.util.find_spec("torch") is not None and model not in CRITIC_STEPS:
         cases["PyTorch float32"] = lambda: torch_step(model, batch_size, half=False)
         cases["PyTorch bfloat16"] = lambda: torch_step(model, batch_size, half=True)
     return cases
@@ -54,12 +55,16 @@ def zoo_step(model, batch_size, precision):
     import keras
 
     from zoo.autoencoders import vae
-    from zoo.gans import dcgan
+    from zoo.gans import dcgan, wgan, wgan_gp
 
     keras.config.set_dtype_policy(precision)
     if model == "dcgan":
         trained = dcgan.DCGAN((28, 28, 1), LATENT[model], WIDTH, WIDTH, seed=0)
         trained.compile(adam(0.5), adam(0.5))
+    elif model in CRITIC_STEPS:
+        make = wgan.WGAN if model == "wgan" else wgan_gp.WGANGP
+        trained = make((28, 28, 1), LATENT[model], WIDTH, WIDTH, n_critic=CRITIC_STEPS[model], seed=0)
+        trained.compile(adam(0.0), adam(0.0))
     else:
         trained = vae.VAE((28, 28, 1), LATENT[model], WIDTH, WIDTH, seed=0)
         trained.compile(adam(0.9))
@@ -73,8 +78,11 @@ def plain_step(model, batch_size, precision):
     from benchmarks import plain_keras
 
     keras.config.set_dtype_policy(precision)
-    make = plain_keras.PlainGAN if model == "dcgan" else plain_keras.PlainVAE
-    return compiled(make(LATENT[model], WIDTH), batch_size)
+    if model in CRITIC_STEPS:
+        plain = plain_keras.PlainWGAN(LATENT[model], WIDTH, penalty=model == "wgan_gp")
+    else:
+        plain = (plain_keras.PlainGAN if model == "dcgan" else plain_keras.PlainVAE)(LATENT[model], WIDTH)
+    return compiled(plain, batch_size)
 
 
 def adam(beta_1):
@@ -111,14 +119,21 @@ def torch_step(model, batch_size, half):
 def flops(model, batch_size):
     """Multiplications and additions of the convolutions and dense layers of a step, from the shapes.
 
-    A pass forward costs 2 times the multiplications, a pass with gradients 3 times that. The GAN's step has one pass of
-    G without gradients, one with, and three of D with gradients; the VAE's one of each network.
+    A pass forward costs 2 times the multiplications, a pass with gradients 3 times that, a slope that is differentiated
+    once more 6 times. DCGAN's step has one pass of G without gradients, one with, and three of D with gradients; a
+    WGAN's has for each fifth of the batch one of G without and two of D with gradients, and in the end one of each
+    with; the VAE's one of each network.
     """
     w = WIDTH
     up = LATENT[model] * 49 * 4 * w + 49 * 16 * 4 * w * 2 * w + 196 * 16 * 2 * w * w + 784 * 9 * w
-    outputs = 1 if model == "dcgan" else 2 * LATENT[model]
+    outputs = 2 * LATENT[model] if model == "vae" else 1
     down = 196 * 16 * w + 49 * 16 * w * 2 * w + 16 * 16 * 2 * w * 4 * w + 16 * 4 * w * outputs
-    passes = 4 * up + 9 * down if model == "dcgan" else 3 * up + 3 * down
+    passes = {
+        "dcgan": 4 * up + 9 * down,
+        "wgan": up + 6 * down + (3 * up + 3 * down) / 5,
+        "wgan_gp": up + 12 * down + (3 * up + 3 * down) / 5,
+        "vae": 3 * up + 3 * down,
+    }[model]
     return 2 * batch_size * passes
 
 
@@ -134,11 +149,17 @@ def roofline():
     return {"matmul float32": multiply("float32"), "matmul bfloat16": multiply("bfloat16")}
 
 
+def batch_of(model, config):
+    """Pictures of a step: the nearest multiple of the critic's steps."""
+    return config.batch_size // CRITIC_STEPS.get(model, 1) * CRITIC_STEPS.get(model, 1)
+
+
 def measure(model, config):
     """The rows of one model: case -> scores."""
-    cases = {name: make() for name, make in make_cases(model, config.batch_size).items()}
+    batch_size = batch_of(model, config)
+    cases = {name: make() for name, make in make_cases(model, batch_size).items()}
     times = report.interleaved({**cases, **roofline()}, config.rounds, config.steps)
-    arithmetic = flops(model, config.batch_size)
+    arithmetic = flops(model, batch_size)
     peak = {
         kind: 2 * 2048**3 / report.median_and_spread(times[f"matmul {kind}"]["seconds"])[0]
         for kind in ("float32", "bfloat16")
@@ -151,9 +172,9 @@ def measure(model, config):
         kind = "bfloat16" if "bfloat16" in name else "float32"
         words = ("--only", model, "--case", name, "--batch-size", str(config.batch_size))
         rows[name] = {
-            "images/s": round(config.batch_size / seconds, 1),
+            "images/s": round(batch_size / seconds, 1),
             "spread %": round(100 * spread / seconds, 1),
-            "CPU ms/image": round(1000 * cpu / config.batch_size, 3),
+            "CPU ms/image": round(1000 * cpu / batch_size, 3),
             "times plain": round(base / seconds, 2),
             "roofline %": round(100 * arithmetic / seconds / peak[kind], 1),
             "peak MB": report.peak_memory("benchmarks.training_speed", *words),
@@ -163,21 +184,23 @@ def measure(model, config):
 
 def main(config):
     """Measure, print, save; or run the steps of one case."""
-    from recipes import runner
+    from zoo import tables
 
-    models = [config.only] if config.only else ["dcgan", "vae"]
+    models = [config.only] if config.only else list(LATENT)
     if config.case is not None:
-        step = make_cases(config.only, config.batch_size)[config.case]()
+        step = make_cases(config.only, batch_of(config.only, config))[config.case]()
         for _ in range(10):
             step()
         return
     result = {}
     for model in models:
         result[model] = measure(model, config)
-        runner.print_scores(f"{model}, batch {config.batch_size}", result[model])
+        tables.print_scores(f"{model}, batch {config.batch_size}", result[model])
 
     def draw(figure):
-        for axes, model in zip(figure.subplots(1, len(models), squeeze=False)[0], models, strict=True):
+        columns = min(2, len(models))
+        panels = figure.subplots(-(-len(models) // columns), columns, squeeze=False).flat
+        for axes, model in zip(panels, models, strict=True):
             axes.barh(list(result[model]), [row["images/s"] for row in result[model].values()])
             axes.invert_yaxis()
             axes.set_title(model)

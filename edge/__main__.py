@@ -9,13 +9,14 @@ Run it from the folder that holds `edge/`:
     python -m edge runs/dcgan-1/export                                   # a model anywhere on disk
     python -m edge cgan_fashion_mnist --label sneaker                    # what to draw: also
                                        # --attributes brightness=0.9 coverage=0.2, --text "a dark boot"
+    python -m edge pix2pix_edges_fashion_mnist --image outline.png       # a picture of a picture
 """
 
 import argparse
 import sys
 import time
 
-from edge import cards, conditions, runtime
+from edge import cards, conditions, drawing, runtime
 
 READABLE_PIXELS = 112  # on the screen, for the side of one picture
 
@@ -48,6 +49,7 @@ def make_parser():
     asked.add_argument("--label", help="for a conditional model: the class, by name or number (default: all in turn)")
     asked.add_argument("--attributes", nargs="+", metavar="NAME=VALUE", help="likewise: attributes of the pictures")
     asked.add_argument("--text", help="likewise: what the pictures shall show, in words that the model knows")
+    asked.add_argument("--image", help="for a model that makes pictures of pictures: the picture file")
     parser.add_argument("--count", type=int, default=16, help="number of pictures (default 16)")
     parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
     parser.add_argument("--out", help="picture file (default: a PNG in this folder)")
@@ -114,12 +116,19 @@ def make_pictures(options):
     if options.scale is not None and options.scale < 1:
         raise ValueError(f"scale must be at least 1, got {options.scale}")
     if options.out:
-        runtime.check_picture_path(options.out)
+        drawing.check_picture_path(options.out)
     model = runtime.load(options.model, options.precision, options.threads)
     condition = condition_of(options, model.card)
+    if model.main == "translate" and options.image is None:
+        raise ValueError(f"{model.name} makes pictures of pictures: give it one by --image")
 
     start = time.perf_counter()
-    if options.interpolate:
+    if options.image is not None:
+        shape = model.signature("translate").inputs["image"].shape[1:]
+        source = drawing.read_source(options.image, shape, model.card.get("task"))
+        pictures = model.translate(source.repeat(options.count, axis=0), options.seed)
+        seeds = options.seed
+    elif options.interpolate:
         pictures = model.interpolate(*options.interpolate, options.count, condition)
         seeds = "{}_to_{}".format(*options.interpolate)
     else:
@@ -130,11 +139,11 @@ def make_pictures(options):
     out = options.out or f"{model.name}_seed{seeds}.png"
     scale = options.scale or max(1, round(READABLE_PIXELS / pictures.shape[1]))
     if options.interpolate and out.lower().endswith(".gif"):
-        frames = [runtime.grid(picture[None], scale=scale) for picture in pictures]
+        frames = [drawing.grid(picture[None], scale=scale) for picture in pictures]
     else:
         columns = options.count if options.interpolate else None
-        frames = [runtime.grid(pictures, columns, scale)]
-    runtime.save_picture(out, frames)
+        frames = [drawing.grid(pictures, columns, scale)]
+    drawing.save_picture(out, frames)
     noun = "picture" if options.count == 1 else "pictures"
     print(f"{out}: {options.count} {noun} of {model.name}, {model.precision}")
     print(f"{milliseconds / options.count:.2f} ms a picture, preparing the network included")

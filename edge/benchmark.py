@@ -5,7 +5,7 @@ Run it from the folder that holds `edge/`:
     python -m edge.benchmark dcgan_fashion_mnist --threads 1 2 --runs 200 --json speed.json
 
 For each file and thread count: size, time to load (card, sha256, interpreter), time of the first
-picture (LiteRT plans memory and packs weights then), latency of `generate_from_seed` (median, 90th
+picture (LiteRT plans memory and packs weights then), latency of one picture (median, 90th
 and 99th percentile), pictures per second through `generate_batch`, and the peak memory of the whole
 process, Python included.
 
@@ -82,23 +82,22 @@ def measure(path, threads, runs):
         no `generate_batch`.
     """
 
-    def run(signature, seed):
-        return model.run(signature, seed=np.array([seed], np.int32), **example)
+    def run(signature):
+        return model.run(signature, **inputs)
 
     start = time.perf_counter()
     model = runtime.load(path, threads=threads)
-    example = model.example()
     load_ms = 1000 * (time.perf_counter() - start)
-    first_ms = milliseconds(run, "generate_from_seed", 0)
-    for seed in range(WARM_UP_RUNS):
-        run("generate_from_seed", seed)
-    latencies = [milliseconds(run, "generate_from_seed", seed) for seed in range(runs)]
+    inputs = model.zeros()
+    first_ms = milliseconds(run, model.main)
+    for _ in range(WARM_UP_RUNS):
+        run(model.main)
+    latencies = [milliseconds(run, model.main) for _ in range(runs)]
     median_ms, p90_ms, p99_ms = np.percentile(latencies, [50, 90, 99]).tolist()
     batch_per_s = None
     if "generate_batch" in model.signatures:
-        size = len(run("generate_batch", 0)["image"])
-        calls = max(ROUNDS, runs // size)
-        batches = [milliseconds(run, "generate_batch", seed) for seed in range(calls)]
+        size = len(run("generate_batch")["image"])
+        batches = [milliseconds(run, "generate_batch") for _ in range(max(ROUNDS, runs // size))]
         batch_per_s = 1000 * size / statistics.median(batches)
     return {
         "load_ms": load_ms,
@@ -140,7 +139,7 @@ def find_models(name_or_path, precisions):
             raise ValueError(f"{path} has no .tflite file on disk: {hint} makes them")
     models = [runtime.load(name_or_path, precision) for precision in precisions or [None]]
     for model in models:
-        model.signature("generate_from_seed")
+        model.signature(model.main)
     return models
 
 

@@ -17,18 +17,13 @@ few calls that a client in any language needs. Each mistake of a user raises `Va
 `OSError` with one sentence.
 """
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from PIL import Image
 
 from edge import cards, conditions
-
-PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"}
-MILLISECONDS_PER_FRAME = 80
 
 
 class Tensor(NamedTuple):
@@ -175,6 +170,16 @@ class Model:
             raise ValueError(f"LiteRT cannot run {signature!r} of {self.path}: {reason}") from error
 
     @property
+    def main(self):
+        """Name of the signature that the model is for: from a seed or from a picture to a picture."""
+        translates = "translate" in self.signatures and "generate_from_seed" not in self.signatures
+        return "translate" if translates else "generate_from_seed"
+
+    def zeros(self):
+        """Inputs of the main signature, all zero: enough to measure how fast it is."""
+        return {name: np.zeros(*tensor) for name, tensor in self.signature(self.main).inputs.items()}
+
+    @property
     def condition(self):
         """Name of the input that says what to draw ("label", "attributes", "tokens"), or None."""
         names = [name for name in self.signature("generate_from_seed").inputs if name != "seed"]
@@ -207,14 +212,9 @@ class Model:
             full = count - made >= batch_size
             signature = "generate_batch" if full else "generate_from_seed"
             seed = np.array([first_seed + made], np.int32)
-            asked = self._asked(rows, made)
-            pictures.append(self.run(signature, seed=seed, **asked)["image"])  # (16 or 1, H, W, C)
+            pictures.append(self.run(signature, seed=seed, **self._asked(rows, made))["image"])  # (16 or 1, H, W, C)
             made += len(pictures[-1])
         return np.concatenate(pictures)  # (count, H, W, C)
-
-    def example(self):
-        """What `run` needs beside the seed: the first example of a conditional model's card, or nothing."""
-        return self._asked(self._rows(None, 1), 0)
 
     def _rows(self, condition, count):
         """The conditions of `count` pictures: None, one row for all, or one row each."""
@@ -255,6 +255,14 @@ class Model:
         rows = self._rows(condition, len(z)) if "generate_from_seed" in self.signatures else None
         pictures = [self.run("generate", z=z[i : i + 1], **self._asked(rows, i))["image"] for i in range(len(z))]
         return np.concatenate(pictures)  # (N, H, W, C)
+
+    def translate(self, images, first_seed=0):
+        """Turns source pictures (N, H, W, S) in [-1, 1] into pictures (N, H, W, C); noise of seeds first_seed ..."""
+        made = []
+        for index, image in enumerate(np.asarray(images, np.float32)):
+            noise = {"z": self.latents([first_seed + index])} if "latents" in self.signatures else {}
+            made.append(self.run("translate", image=image[np.newaxis], **noise)["target"])  # (1, H, W, C)
+        return np.concatenate(made)  # (N, H, W, C)
 
     def interpolate(self, seed_a, seed_b, frames, condition=None):
         """Walks through latent space from the picture of one seed to that of another.
@@ -315,81 +323,3 @@ def list_models(folder=None):
     """Returns `(folder, card)` of each model in a folder (default: `exported/`), by name."""
     found = sorted(Path(folder or cards.EXPORTED).glob("*/card.json"))
     return [(path.parent, cards.read_card(path.parent)) for path in found]
-
-
-def to_uint8(pictures):
-    """Turns pictures in [-1, 1] into bytes 0 .. 255; values outside are clipped."""
-    return np.clip(np.rint((np.asarray(pictures) + 1.0) * 127.5), 0, 255).astype(np.uint8)
-
-
-def enlarge(picture, scale):
-    """Repeats every pixel of a picture (H, W, ...) `scale` times along both axes."""
-    if scale < 1:
-        raise ValueError(f"scale must be at least 1, got {scale}")
-    return picture.repeat(scale, axis=0).repeat(scale, axis=1)
-
-
-def grid(pictures, columns=None, scale=1):
-    """Lays pictures out row by row, one white pixel apart, and enlarges the whole.
-
-    Args:
-        pictures: float (N, H, W, C) in [-1, 1], C = 1 or 3.
-        columns: Pictures in a row; None makes the grid about square.
-        scale: Screen pixels along each side of a pixel.
-
-    Returns:
-        uint8 (height, width) for C = 1, (height, width, 3) for C = 3.
-
-    Raises:
-        ValueError: The pictures have another shape, or `columns` or `scale` is below 1.
-    """
-    pictures = to_uint8(pictures)
-    if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or len(pictures) == 0:
-        raise ValueError(f"pictures must be (N, H, W, 1) or (N, H, W, 3), got {pictures.shape}")
-    count, height, width, channels = pictures.shape
-    columns = math.ceil(math.sqrt(count)) if columns is None else columns
-    if columns < 1:
-        raise ValueError(f"columns must be at least 1, got {columns}")
-    rows = math.ceil(count / columns)
-    size = (rows * (height + 1) - 1, columns * (width + 1) - 1, channels)
-    canvas = np.full(size, 255, np.uint8)
-    for index, picture in enumerate(pictures):
-        top = index // columns * (height + 1)
-        left = index % columns * (width + 1)
-        canvas[top : top + height, left : left + width] = picture
-    canvas = enlarge(canvas, scale)
-    return canvas[:, :, 0] if channels == 1 else canvas
-
-
-def check_picture_path(path):
-    """Refuses a path that cannot become a picture file; call it before the work."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: give the name of a picture file in it")
-    if path.suffix.lower() not in PICTURE_FORMATS:
-        raise ValueError(f"the name {path} must end in one of {', '.join(PICTURE_FORMATS)}")
-    if not path.parent.is_dir():
-        raise ValueError(f"the folder {path.parent} does not exist: make it or write elsewhere")
-
-
-def save_picture(path, frames):
-    """Writes uint8 frames (H, W) or (H, W, 3) to a file; several frames make an animated GIF.
-
-    The bytes go to a temporary name in the same folder first: a failure leaves nothing half-done, and what a killed
-    process leaves there is gone when the picture is written again.
-    """
-    check_picture_path(path)
-    path = Path(path)
-    images = [Image.fromarray(frame) for frame in frames]
-    options = {}
-    if len(images) > 1:
-        timing = {"duration": MILLISECONDS_PER_FRAME, "loop": 0}
-        options = {"save_all": True, "append_images": images[1:], **timing}
-    temporary = path.with_name(f".{path.name}.unfinished")
-    try:
-        images[0].save(temporary, format=PICTURE_FORMATS[path.suffix.lower()], **options)
-        temporary.replace(path)
-    except OSError as error:
-        raise OSError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

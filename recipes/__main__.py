@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import difflib
 import importlib
+import inspect
 import json
 import os
 import pathlib
@@ -47,6 +48,8 @@ def _main(argv):
 
     preset, words = _take(words, "--preset")
     folder, words = _take(words, "--resume")
+    if folder is not None and "resume" not in inspect.signature(recipe.run).parameters:
+        raise ValueError(f"{name} cannot be resumed: start it again")
     if folder is not None:
         default = _resumed_config(recipe, name, pathlib.Path(folder), preset)
     else:

@@ -64,6 +64,8 @@ def run(config, resume=None):
     """Train, measure on the test split, and save network and card."""
     if config.strategy != "none":
         raise ValueError("a classifier this small trains on one device: leave --strategy out")
+    if config.watch:
+        raise ValueError("--watch needs a model that draws pictures of seeds")
     run = runner.start("classifier", config, resume)
 
     import dataclasses
@@ -72,7 +74,7 @@ def run(config, resume=None):
 
     import keras
 
-    from zoo import export, metrics
+    from zoo import export, metrics, tables
     from zoo.datasets import images
 
     data = images.load(config.dataset)
@@ -120,7 +122,7 @@ def run(config, resume=None):
         "training": runner.training_facts(run, seconds),
     }
     export.write_json(folder / f"{data.name}.json", card)
-    runner.print_scores(
+    tables.print_scores(
         f"Evaluator of {data.title}",
         {data.name: {**accuracy, **{f"floor {name}": value for name, value in floor.items()}}},
     )

@@ -110,7 +110,8 @@ def run(config, resume=None):
         )
         model.compile(generator_optimizer=adam(), discriminator_optimizer=adam(), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    model, seconds = runner.fit(run, model, batches, steps, [grid])
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data)
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
     card = {
         "name": f"dcgan_{data.name}",

@@ -1,8 +1,10 @@
 """Train a GAN of dense layers, measure it, export it and score every exported file.
 
-python -m recipes gan                               # 8x8 digits, no download
-python -m recipes gan --preset fashion_mnist --publish
-python -m recipes gan --objective minimax           # G's first loss: compare gradients.png of both runs
+    python -m recipes gan                               # 8x8 digits, no download
+    python -m recipes gan --preset fashion_mnist --publish
+    python -m recipes gan --objective minimax           # G's first loss: compare gradients.png of both runs
+
+Results on the full sets are not there yet.
 """
 
 from dataclasses import dataclass
@@ -91,7 +93,8 @@ def run(config, resume=None):
         )
         model.compile(generator_optimizer=adam(), discriminator_optimizer=adam(), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    model, seconds = runner.fit(run, model, batches, steps, [grid])
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data)
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
     _draw_gradients(model, run.folder / "gradients.png")
 
     card = {

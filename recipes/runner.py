@@ -6,6 +6,7 @@ Nothing heavy is imported at the top, so that `python -m recipes NAME --help` an
 import contextlib
 import dataclasses
 import datetime
+import functools
 import importlib.util
 import os
 import pathlib
@@ -35,6 +36,8 @@ class TrainingOptions:
     """Compile the train step by XLA; None does so on a GPU (on a CPU it is slower)."""
     folder: str | None = None
     """Of the run, new; None makes runs/<recipe>-<time>. With several hosts: shared, and gone on with when it exists."""
+    watch: int = 0
+    """Pictures that are drawn after each epoch, for scores.csv and a warning of mode collapse; 0 for none."""
     tensorboard: bool = False
     """Also log for TensorBoard (pip install tensorboard), into the run's folder."""
     publish: bool = False
@@ -119,7 +122,7 @@ def _check_numbers(config):
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         flag = f"--{field.name.replace('_', '-')}"
-        least = 0 if field.name in ("seed", "prior_components") else 1
+        least = 0 if field.name in ("seed", "prior_components", "watch") else 1
         for number in value if isinstance(value, tuple | list) else [value]:
             if type(number) is int and number < least:
                 raise ValueError(f"{flag} must be at least {least}, got {number}")
@@ -222,7 +225,7 @@ def _resume_command(run):
     return f"python -m recipes {run.recipe} --resume {run.folder}{' --publish' * run.config.publish}"
 
 
-def export(run, card, data, seconds, endpoints, networks, conditions=None, judge=None):
+def export(run, card, data, seconds, endpoints, networks, score=None, draw=None):
     """Export to the run's folder, score every file that a device would run, and publish when asked to.
 
     Args:
@@ -232,9 +235,9 @@ def export(run, card, data, seconds, endpoints, networks, conditions=None, judge
         seconds: of training, from `fit`.
         endpoints: signatures of the files.
         networks: Keras models that the endpoints call.
-        conditions: of a conditional model, a row for each of the pictures that are scored.
-        judge: function from those pictures and the evaluator's probabilities for them to further scores: how well
-            they fit their conditions.
+        score: function from an open `edge.runtime.Model` and the evaluator, which may be None, to scores; None scores
+            `config.samples` pictures from seeds.
+        draw: function from such a model to the pictures of samples.png; None draws those of the first 100 seeds.
 
     Returns:
         The export's folder.
@@ -258,8 +261,10 @@ def export(run, card, data, seconds, endpoints, networks, conditions=None, judge
     folder = run.folder / "export"
     callbacks.plot_curves(run.log, run.folder / "curves.png")
     with _hint_at_resume(run):
-        score = evaluator and _scorer(run.config.samples, data, evaluator, conditions, judge)
-        card = export.export(folder, card, endpoints, networks, score)
+        if score is None and evaluator is not None:
+            score = functools.partial(score_seeds, samples=run.config.samples, data=data)
+        scorer = score and (lambda model: score(model, evaluator))
+        card = export.export(folder, card, endpoints, networks, scorer, draw)
     print_card(card)
     print(f"samples: {folder / 'samples.png'}")
     print(f"export: {folder}")
@@ -290,22 +295,32 @@ def find_evaluator(data):
     return evaluator
 
 
-def _scorer(samples, data, evaluator, conditions, judge):
+def score_seeds(model, evaluator, samples, data, conditions=None, judge=None):
+    """Scores of the pictures of the seeds 0 to samples - 1, against the test split.
+
+    Args:
+        model: open `edge.runtime.Model`.
+        evaluator: of the data.
+        samples: how many pictures.
+        data: `zoo.datasets.images.ImageData`.
+        conditions: of a conditional model, a row for each picture.
+        judge: function from the pictures and the evaluator's probabilities for them to further scores: how well they
+            fit their conditions.
+    """
     from zoo import metrics
 
-    def score(model):
-        pictures = model.pictures(0, samples, conditions)
-        scores = metrics.score(pictures, data, evaluator)
-        return {**scores, **judge(pictures, evaluator.features(pictures)[1])} if judge else scores
-
-    return score
+    pictures = model.pictures(0, samples, conditions)
+    further = judge(pictures, evaluator.features(pictures)[1]) if judge else {}
+    return {**metrics.score(pictures, data, evaluator), **further}
 
 
 def print_card(card):
     """Print a row for each file of a card: size, latency and quality, below the floor of real against real pictures."""
-    columns = ["fid", "kid", "precision", "recall", "classes_covered", "memorised", "copies", "n"]
-    further = [name for name in card["files"]["fp32"]["quality"] or () if name.endswith(("accuracy", "error"))]
-    columns[4:4] = further
+    columns = [
+        name
+        for name, value in (card["files"]["fp32"]["quality"] or {}).items()
+        if name not in ("kid_std", "n_real", "class_shares") and not isinstance(value, list)
+    ]
     rows = {}
     if card["evaluator"]:
         floor = card["evaluator"]["floor"]
@@ -318,10 +333,30 @@ def print_card(card):
             "ms": facts.get("latency_ms"),
             **{column: quality.get(column) for column in columns},
         }
-    print_scores(f"{card['title']}: each file as it ships, against {card['dataset']['title']}'s test split", rows)
+    from zoo import tables
+
+    tables.print_scores(
+        f"{card['title']}: each file as it ships, against {card['dataset']['title']}'s test split", rows
+    )
     for precision, facts in card["files"].items():
         if "not_shipped" in facts:
             print(f"{precision} is not shipped: {facts['not_shipped']}")
+
+
+def watch(run, draw, data):
+    """The callback that looks out for mode collapse, in a list, or an empty one where --watch is 0.
+
+    Args:
+        run: from `start`.
+        draw: function from a number to so many pictures.
+        data: that the model is trained on.
+    """
+    from zoo import collapse
+
+    evaluator = find_evaluator(data) if run.config.watch else None
+    if evaluator is None:
+        return []
+    return [collapse.Watch(run.folder / "scores.csv", lambda: draw(run.config.watch), data, evaluator)]
 
 
 def training_facts(run, seconds):
@@ -334,28 +369,6 @@ def training_facts(run, seconds):
         "precision": run.config.precision,
         "machine": hardware.machine(),
     }
-
-
-def print_scores(title, rows):
-    """Print a table: one row a file, one column a score.
-
-    Args:
-        title: printed above it.
-        rows: name -> dict of score -> number or text; the first row names the columns.
-    """
-    columns = list(next(iter(rows.values())))
-    widths = {column: max([len(column), *(len(_text(row.get(column))) for row in rows.values())]) for column in columns}
-    first = max(len(name) for name in rows)
-    print(f"\n{title}")
-    print(" ".join([" " * first, *(column.rjust(widths[column]) for column in columns)]))
-    for name, row in rows.items():
-        print(" ".join([name.ljust(first), *(_text(row.get(column)).rjust(widths[column]) for column in columns)]))
-
-
-def _text(value):
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @contextlib.contextmanager

@@ -95,7 +95,7 @@ def run(config, resume=None):
 
     import keras
 
-    from zoo import callbacks, signatures
+    from zoo import callbacks, signatures, tables
     from zoo.autoencoders import vae
     from zoo.datasets import images
 
@@ -120,11 +120,12 @@ def run(config, resume=None):
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
         model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    model, seconds = runner.fit(run, model, batches, steps, [grid])
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data)
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
     held_out = images.binarize(data.test.images, seed=0) if config.binarized else data.test.images
     bounds = model.evaluate(images.to_float(held_out), batch_size=100, return_dict=True, verbose=0)
-    runner.print_scores(f"Held-out {data.title}, nats a picture (k = {config.importance_samples})", {"test": bounds})
+    tables.print_scores(f"Held-out {data.title}, nats a picture (k = {config.importance_samples})", {"test": bounds})
     callbacks.save_grid(run.folder / "reconstructions.png", _pairs(images.to_float(held_out[:50]), model))
 
     prior = _fit_prior(model, data, config) if config.prior_components else None

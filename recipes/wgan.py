@@ -1,7 +1,9 @@
 """Train a Wasserstein GAN with clipped weights, measure it, export it and score every exported file.
 
-python -m recipes wgan                              # 8x8 digits, no download
-python -m recipes wgan --preset fashion_mnist --precision mixed_bfloat16 --publish
+    python -m recipes wgan                              # 8x8 digits, no download
+    python -m recipes wgan --preset fashion_mnist --precision mixed_bfloat16 --publish
+
+Results on the full sets are not there yet.
 """
 
 from dataclasses import dataclass
@@ -97,7 +99,8 @@ def run(config, resume=None):
             jit_compile=run.jit_compile,
         )
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    model, seconds = runner.fit(run, model, batches, steps, [grid])
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data)
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
     card = {
         "name": f"wgan_{data.name}",

@@ -59,7 +59,7 @@ def checkpoints():
     ("words", "sentence"),
     [
         (["dcgam"], "there is no recipe 'dcgam': the nearest are dcgan, cgan, gan"),
-        (["zzz.py"], "there is no recipe 'zzz.py': there are cgan, classifier, dcgan, gan, vae, wgan, wgan_gp"),
+        (["zzz.py"], "there is no recipe 'zzz.py': there are cgan, classifier, compare, cyclegan"),
         (["runner"], "there is no recipe 'runner'"),
         (["--preset", "smoke"], "there is no recipe '--preset'"),
         (["dcgan", "--preset", "fashon"], "dcgan has no preset 'fashon': the nearest is fashion_mnist"),
@@ -110,6 +110,21 @@ def test_values_of_another_type_are_refused_by_the_command_line(words, mentioned
         ([*VAE, "--strategy", "multi_worker", "--folder", "run"], "--strategy multi_worker needs the environment"),
         ([*VAE, "--strategy", "multi_worker", "--seconds", "9"], "--seconds stops by one host's clock"),
         ([*CLASSIFIER, "--strategy", "mirrored"], "a classifier this small trains on one device"),
+        ([*CLASSIFIER, "--watch", "100"], "--watch needs a model that draws pictures of seeds"),
+        (["pix2pix", "--preset", "smoke", "--watch", "9"], "--watch needs a model that draws pictures of seeds"),
+        (["pix2pix", "--preset", "smoke", "--task", "colorize"], "the pictures of digits have no colour"),
+        (
+            ["pix2pix", "--preset", "smoke", "--task", "super_resolution", "--factor", "3"],
+            "the factor must be 2 or more and divide 8 and 8, got 3",
+        ),
+        (["pix2pix", "--preset", "smoke", "--image-size", "9"], "a side of 9 pixels cannot be made"),
+        (["cyclegan", "--preset", "smoke", "--image-size", "9"], "sides must be even, so that they can be halved"),
+        (["stylegan", "--preset", "smoke", "--truncation", "1.5"], "--truncation must be 0 to 1, got 1.5"),
+        (["cgan", "--preset", "smoke", "--wrong-labels", "2"], "the share of wrong labels must be 0 to 1, got 2.0"),
+        (
+            ["cgan", "--preset", "smoke", "--condition", "text", "--wrong-labels", "0.1"],
+            "--wrong-labels needs --condition label",
+        ),
     ],
     ids=command_of,
 )

@@ -23,6 +23,22 @@ def test_sample_grid_writes_a_picture_an_epoch(tmp_path):
         assert np.all(canvas[:56, :56] == value)
 
 
+def test_all_grids_become_an_animation(tmp_path, monkeypatch):
+    monkeypatch.setattr(callbacks, "MOST_FRAMES", 3)
+    values = iter(np.linspace(-1, 1, 5))
+    grid = callbacks.SampleGrid(tmp_path / "samples", lambda: np.full((1, 8, 8, 1), next(values)))
+    for epoch in range(5):
+        grid.on_epoch_end(epoch)
+    grid.on_train_end()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["samples", "samples.gif"]
+    animation = Image.open(tmp_path / "samples.gif")
+    shown = []
+    for frame in range(animation.n_frames):
+        animation.seek(frame)
+        shown.append(int(np.asarray(animation.convert("L"))[0, 0]))
+    np.testing.assert_allclose(shown, [0, 128, 255], atol=2)
+
+
 def test_a_grid_keeps_the_order_of_the_pictures(tmp_path):
     values = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])
     pictures = np.broadcast_to(values[:, None, None, None], (5, 64, 60, 3))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import runtime
+from edge import drawing, runtime
 
 pytest_plugins = ["edge_artifact"]
 
@@ -125,7 +125,7 @@ def test_interpolation_begins_and_ends_at_the_two_pictures(artifact, model):
 
 def test_to_uint8_rounds_and_clips():
     values = np.array([-3.0, -1.0, -0.99, 0.0, 0.5, 1.0, 1.2])
-    assert runtime.to_uint8(values).tolist() == [0, 0, 1, 128, 191, 255, 255]
+    assert drawing.to_uint8(values).tolist() == [0, 0, 1, 128, 191, 255, 255]
 
 
 def test_grid_layout_by_hand():
@@ -133,20 +133,20 @@ def test_grid_layout_by_hand():
     pictures[1] = 0.0
     pictures[2, 0, 1] = 1.0
     expected = [[0, 0, 255, 128, 128], [255, 255, 255, 255, 255], [0, 255, 255, 255, 255]]
-    assert runtime.grid(pictures).tolist() == expected
-    assert runtime.grid(pictures, columns=1).tolist() == [
+    assert drawing.grid(pictures).tolist() == expected
+    assert drawing.grid(pictures, columns=1).tolist() == [
         [0, 0],
         [255, 255],
         [128, 128],
         [255, 255],
         [0, 255],
     ]
-    assert runtime.grid(pictures[:1], scale=3).tolist() == [[0] * 6] * 3
+    assert drawing.grid(pictures[:1], scale=3).tolist() == [[0] * 6] * 3
 
 
 def test_grid_keeps_colours():
     picture = np.array([[[[-1.0, 0.0, 1.0], [1.0, -1.0, -1.0]]]])  # (1, 1, 2, 3)
-    assert runtime.grid(picture).tolist() == [[[0, 128, 255], [255, 0, 0]]]
+    assert drawing.grid(picture).tolist() == [[[0, 128, 255], [255, 0, 0]]]
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_grid_keeps_colours():
 )
 def test_grid_refuses(shape, options, sentence):
     with pytest.raises(ValueError, match=sentence):
-        runtime.grid(np.zeros(shape), **options)
+        drawing.grid(np.zeros(shape), **options)
 
 
 def test_nothing_is_left_when_the_picture_cannot_be_made(tmp_path):
     too_wide_for_jpeg = np.zeros((1, 70_000), np.uint8)
     with pytest.raises(OSError, match=r"cannot write .*wide\.jpg"):
-        runtime.save_picture(tmp_path / "wide.jpg", [too_wide_for_jpeg])
+        drawing.save_picture(tmp_path / "wide.jpg", [too_wide_for_jpeg])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -178,7 +178,7 @@ def test_nothing_is_left_when_the_disk_refuses(tmp_path, monkeypatch):
     (tmp_path / "old.png").write_bytes(b"kept")
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OSError, match=r"cannot write .*old\.png: No space left on device"):
-        runtime.save_picture(tmp_path / "old.png", [np.zeros((2, 2), np.uint8)])
+        drawing.save_picture(tmp_path / "old.png", [np.zeros((2, 2), np.uint8)])
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"kept"]
 
 
@@ -186,15 +186,15 @@ def test_what_a_killed_process_left_goes_with_the_next_picture(tmp_path):
     program = (
         "import os, signal, sys, numpy\n"
         "from pathlib import Path\n"
-        "from edge import runtime\n"
+        "from edge import drawing\n"
         "Path.replace = lambda *paths: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "runtime.save_picture(sys.argv[1], [numpy.zeros((2, 2), numpy.uint8)])\n"
+        "drawing.save_picture(sys.argv[1], [numpy.zeros((2, 2), numpy.uint8)])\n"
     )
     path = tmp_path / "grid.png"
     child = subprocess.run([sys.executable, "-c", program, str(path)])
     assert child.returncode == -signal.SIGKILL
     assert len(list(tmp_path.iterdir())) == 1
-    runtime.save_picture(path, [np.zeros((2, 2), np.uint8)])
+    drawing.save_picture(path, [np.zeros((2, 2), np.uint8)])
     assert list(tmp_path.iterdir()) == [path]
 
 

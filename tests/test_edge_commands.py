@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edge import __main__ as command_line
-from edge import benchmark, cards, runtime
+from edge import benchmark, cards, drawing, runtime
 
 pytest_plugins = ["edge_artifact"]
 
@@ -35,7 +35,7 @@ def test_command_writes_the_grid(artifact, model, tmp_path, monkeypatch, capsys)
     assert [path.name for path in tmp_path.iterdir()] == ["tiny_digits_seed3.png"]
     written = np.asarray(Image.open("tiny_digits_seed3.png"))
     assert written.shape == (2 * (2 * 8 + 1), 2 * (3 * 8 + 2))
-    expected = runtime.grid(artifact.pictures[3:8], columns=3, scale=2).astype(int)
+    expected = drawing.grid(artifact.pictures[3:8], columns=3, scale=2).astype(int)
     assert np.abs(written - expected).max() <= 1
 
 

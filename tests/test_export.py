@@ -19,7 +19,7 @@ from ai_edge_litert import schema_py_generated as schema
 from PIL import Image
 
 from edge import __main__ as edge_command
-from edge import cards, runtime
+from edge import cards, drawing, runtime
 from recipes import runner
 from zoo import export, signatures
 from zoo.autoencoders import priors, vae
@@ -232,7 +232,7 @@ def test_an_export_without_scores_can_be_listed_and_printed(autoencoder, monkeyp
 
 def test_samples_are_the_pictures_of_the_first_hundred_seeds(exported):
     samples = np.asarray(Image.open(exported.folder / "samples.png"))
-    expected = runtime.grid(exported.open().pictures(0, 100), columns=10, scale=7)
+    expected = drawing.grid(exported.open().pictures(0, 100), columns=10, scale=7)
     np.testing.assert_array_equal(samples, expected)
     assert samples.std() > 30  # not a blank sheet
 

@@ -75,3 +75,36 @@ def test_batch_norm_is_saved_and_can_be_frozen(tmp_path):
     loaded.trainable = False
     loaded(np.ones((4, 2, 2, 3)), training=True)
     np.testing.assert_array_equal(loaded.get_weights(), before)
+
+
+# --- instance norm ----------------------------------------------------------------------------
+
+
+def test_instance_norm_gives_every_channel_of_every_picture_mean_0_and_deviation_1():
+    x = np.random.default_rng(0).normal(3, 5, (4, 6, 7, 2)).astype(np.float32)
+    layer = layers.InstanceNormalization(epsilon=0.0)
+    normal = layer(x).numpy()
+    np.testing.assert_allclose(normal.mean(axis=(1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(normal.std(axis=(1, 2)), 1, atol=1e-4)
+    np.testing.assert_allclose(layer(x[2:3]), normal[2:3], atol=1e-5)  # whatever else is in the batch
+    layer.gamma.assign([2.0, 0.5])
+    layer.beta.assign([1.0, -1.0])
+    np.testing.assert_allclose(layer(x), normal * [2.0, 0.5] + [1.0, -1.0], atol=1e-4)
+
+
+def test_instance_norm_keeps_its_accuracy_in_bfloat16():
+    x = tf.constant(np.random.default_rng(0).normal(100, 1, (2, 8, 8, 3)), tf.float32)
+    half = layers.InstanceNormalization(dtype="mixed_bfloat16")(x)
+    assert half.dtype == tf.bfloat16
+    rounded = tf.cast(tf.cast(x, tf.bfloat16), tf.float32)
+    np.testing.assert_allclose(tf.cast(half, tf.float32), layers.InstanceNormalization()(rounded), atol=0.03)
+
+
+def test_instance_norm_is_saved(tmp_path):
+    model = keras.Sequential([keras.Input((4, 4, 2)), layers.InstanceNormalization(epsilon=0.25)])
+    model.layers[0].gamma.assign([3.0, 4.0])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x = tf.random.normal((3, 4, 4, 2))
+    np.testing.assert_array_equal(loaded(x), model(x))
+    assert loaded.layers[0].epsilon == 0.25

@@ -196,11 +196,22 @@ def test_settings_out_of_range_are_refused(changes, sentence):
         wgan_gp.WGANGP(**{**TINY, **changes})
 
 
+def test_dense_networks_learn_numbers_that_are_no_pictures():
+    model = make(image_shape=(1, 1, 2), dense=True, width=16, critic_width=16, n_critic=2)
+    points = tf.constant(np.random.default_rng(0).normal(0.2, 0.1, (64, 1, 1, 2)), tf.float32)
+    for _ in range(3):
+        logs = model.train_step((points, None))
+    assert np.all(np.isfinite([float(value) for value in logs.values()]))
+    assert model.generate(range(5)).shape == (5, 1, 1, 2)
+    kernels = [tuple(weight.shape) for weight in model.discriminator.weights if weight.path.endswith("kernel")]
+    assert kernels == [(2, 16), (16, 16), (16, 16), (16, 1)]
+
+
 # Saving
 
 
 def test_config():
-    checks.check_config(wgan_gp.WGANGP, TINY)
+    checks.check_config(wgan_gp.WGANGP, {**TINY, "dense": True})
 
 
 def test_round_trip(batch, tmp_path):

@@ -4,16 +4,20 @@ import os
 import pathlib
 
 import keras
+import numpy as np
+from PIL import Image
 
-from edge import runtime
+from edge import drawing
 from zoo import training
+
+MOST_FRAMES = 60
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Writes a grid of the same samples after each epoch, so that one sees them take shape.
+    """Writes a grid of the same samples after each epoch, so that one sees them take shape, and all as an animation.
 
     Args:
-        folder: gets `epoch_00001.png`, `epoch_00002.png`, ...
+        folder: gets `epoch_00001.png`, `epoch_00002.png`, ...; at the end `<folder>.gif` stands beside it.
         draw: function without arguments that returns pictures (N, H, W, C) in [-1, 1]; the same noise each time.
         columns: pictures in a row.
     """
@@ -28,12 +32,25 @@ class SampleGrid(keras.callbacks.Callback):
         """Write the grid of the epoch."""
         save_grid(self.folder / f"epoch_{epoch + 1:05d}.png", self.draw(), self.columns)
 
+    def on_train_end(self, logs=None):
+        """Write the animation of up to `MOST_FRAMES` grids, the last among them."""
+        paths = sorted(self.folder.glob("epoch_*.png"))
+        if len(paths) > 1:
+            places = np.linspace(0, len(paths) - 1, min(len(paths), MOST_FRAMES)).round().astype(int)
+            frames = [np.asarray(Image.open(paths[place])) for place in places]
+            drawing.save_picture(self.folder.with_suffix(".gif"), frames)
+
 
 def save_grid(path, pictures, columns=10):
     """Write pictures (N, H, W, C) in [-1, 1] as one PNG, enlarged so that small ones can be seen."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scale = max(1, 56 // pictures.shape[1])
-    runtime.save_picture(path, [runtime.grid(pictures, columns=columns, scale=scale)])
+    drawing.save_picture(path, [drawing.grid(pictures, columns=columns, scale=scale)])
+
+
+def save_frames(path, frames):
+    """Write uint8 frames (H, W, 3) as one picture, or as an animation where there are several and the name is .gif."""
+    drawing.save_picture(path, frames)
 
 
 def plot_curves(log, path):

@@ -34,13 +34,14 @@ TRACKED = ("fp32", "dynamic")  # in git; the others are made again from saved_mo
 LARGEST_ERROR = 1e-4  # of any number from the fp32 file and the SavedModel, against Keras
 RMS_ERROR = 1e-2  # of the fp16 file's outputs: a trained generator's sharp edges amplify single roundings to 0.03
 WORST_FID_RATIO = 1.10
+WORST_PSNR_LOSS = 0.3  # dB, for models from picture to picture without an evaluator
 
 
 class DriftError(ValueError):
     """A file computes something else than Keras does."""
 
 
-def export(folder, card, endpoints, networks, score):
+def export(folder, card, endpoints, networks, score, draw=None):
     """Write, check and score everything; the folder appears when all is well, and replaces what was there.
 
     Args:
@@ -50,8 +51,10 @@ def export(folder, card, endpoints, networks, score):
             commit, versions) is added here.
         endpoints: dictionary of `zoo.signatures.Endpoint`.
         networks: Keras models that the endpoints call; their weights are saved once.
-        score: function from an open `edge.runtime.Model` to a dictionary of numbers that has "fid"; None, where there
-            is no evaluator, leaves the files unscored.
+        score: function from an open `edge.runtime.Model` to a dictionary of numbers that has "fid" or "psnr"; None,
+            where there is no evaluator, leaves the files unscored.
+        draw: function from an open `edge.runtime.Model` to the pictures of samples.png, ten in a row; None draws those
+            of the seeds 0 to 99.
 
     Returns:
         The card, complete.
@@ -62,7 +65,7 @@ def export(folder, card, endpoints, networks, score):
     """
     from PIL import Image
 
-    from edge import runtime
+    from edge import drawing
 
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -80,8 +83,9 @@ def export(folder, card, endpoints, networks, score):
             if "not_shipped" in facts:
                 path.unlink(missing_ok=True)
             card["files"][precision] = facts
-        pictures = _open(draft / card["files"]["fp32"]["file"], card, "fp32").pictures(0, 100)
-        Image.fromarray(runtime.grid(pictures, columns=10, scale=max(1, 56 // pictures.shape[1]))).save(
+        model = _open(draft / card["files"]["fp32"]["file"], card, "fp32")
+        pictures = draw(model) if draw else model.pictures(0, 100)
+        Image.fromarray(drawing.grid(pictures, columns=10, scale=max(1, 56 // pictures.shape[1]))).save(
             draft / "samples.png"
         )
         write_json(draft / "card.json", card)
@@ -141,11 +145,13 @@ def publish(export_folder, exported, force=False):
     card = _read_card(export_folder)
     target = pathlib.Path(exported) / card["name"]
     if (target / "card.json").exists() and not force:
-        new, old = (_fid(each) for each in (card, _read_card(target)))
-        if old is not None and (new is None or not new < old):
-            has = "no score" if new is None else f"FID {new:.3f}"
+        new, old = (each["files"]["fp32"]["quality"] for each in (card, _read_card(target)))
+        if old is not None and (new is None or not _figure(new) < _figure(old)):
+            name = "FID" if "fid" in old else "PSNR"
+            has = "no score" if new is None else f"{name} {abs(_figure(new)):.3f}"
             raise ValueError(
-                f"not published: {card['name']} has {has} and the published one {old:.3f}; --force replaces it"
+                f"not published: {card['name']} has {has} and the published one {abs(_figure(old)):.3f}; "
+                "--force replaces it"
             )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{card['name']}-", dir=target.parent) as scratch:
@@ -163,11 +169,6 @@ def write_json(path, content):
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_text(text + "\n")
     os.replace(unfinished, path)
-
-
-def _fid(card):
-    quality = card["files"]["fp32"]["quality"]
-    return quality and quality["fid"]
 
 
 def write_index(exported):
@@ -240,14 +241,27 @@ def _judge(path, precision, card, endpoints, score):
             raise
         return {"not_shipped": str(error)}
     quality = score(model) if score else None
-    if precision == "fp32" and quality is not None and not np.isfinite(quality["fid"]):
-        raise ValueError(f"{path.name} was not exported: its FID is not finite")
+    if precision == "fp32" and quality is not None and not np.isfinite(_figure(quality)):
+        raise ValueError(f"{path.name} was not exported: its FID or PSNR is not finite")
     if precision != "fp32" and quality is not None:
-        best = card["files"]["fp32"]["quality"]["fid"]
-        if not quality["fid"] <= WORST_FID_RATIO * best:
-            reason = f"its FID is {quality['fid']:.3f}, more than {WORST_FID_RATIO:.2f} times the {best:.3f} of fp32"
+        reason = _worse(quality, card["files"]["fp32"]["quality"])
+        if reason:
             return {"not_shipped": reason, "quality": quality}
     return {**_file_facts(path, precision), "latency_ms": _latency(model), "quality": quality}
+
+
+def _figure(quality):
+    """What two files are compared by, less is better: the FID, or the negative PSNR where there is none."""
+    return quality["fid"] if "fid" in quality else -quality["psnr"]
+
+
+def _worse(quality, best):
+    """Why a quantised file is not as good as the fp32 file, or None."""
+    if "fid" in best and not quality["fid"] <= WORST_FID_RATIO * best["fid"]:
+        return f"its FID is {quality['fid']:.3f}, more than {WORST_FID_RATIO:.2f} times the {best['fid']:.3f} of fp32"
+    if "psnr" in best and not quality["psnr"] >= best["psnr"] - WORST_PSNR_LOSS:
+        return f"its PSNR is {quality['psnr']:.2f} dB, more than {WORST_PSNR_LOSS} under the {best['psnr']:.2f} of fp32"
+    return None
 
 
 def _compare(what, given, wanted, precision):
@@ -271,12 +285,12 @@ def _keras_outputs(endpoint, inputs):
 
 
 def _latency(model):
-    """Median milliseconds of one generate_from_seed in 300, one thread."""
-    example = model.example()
+    """Median milliseconds of the main signature in 300 runs, one thread."""
+    inputs = model.zeros()
     seconds = []
-    for seed in range(320):
+    for _ in range(320):
         began = time.perf_counter()
-        model.run("generate_from_seed", seed=np.array([seed], np.int32), **example)
+        model.run(model.main, **inputs)
         seconds.append(time.perf_counter() - began)
     return round(1000 * float(np.median(seconds[20:])), 3)
 

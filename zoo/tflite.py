@@ -16,6 +16,7 @@ import tempfile
 import numpy as np
 
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "dynamic": "_dynamic", "int8": "_int8"}
+TOGETHER = (("fp32", "fp16", "dynamic"), ("int8",))  # a process each; int8, whose calibrator can crash, on its own
 CALIBRATION_RUNS = 100
 
 
@@ -32,10 +33,16 @@ def convert(draft, card):
     Raises:
         ValueError: with the converter's reason, when there is no fp32 file.
     """
+    asked_for = [precision for precisions in TOGETHER for precision in precisions]
+    reasons = {precision: "it was not asked for" for precision in SUFFIXES if precision not in asked_for}
+    if "generate_from_seed" not in card["signatures"]:
+        reasons["int8"] = "its ranges would have to be measured on real pictures, which git does not hold"
     lasting = {key: value for key, value in card.items() if key != "files"}
     (draft / "convert.json").write_text(json.dumps(lasting))
-    reasons = {}
-    for precisions in (("fp32", "fp16", "dynamic"), ("int8",)):  # int8, whose calibrator can crash, on its own
+    for precisions in TOGETHER:
+        precisions = [precision for precision in precisions if precision not in reasons]
+        if not precisions:
+            continue
         child = subprocess.run(
             [sys.executable, "-m", "zoo.tflite", str(draft.resolve()), *precisions],
             capture_output=True,

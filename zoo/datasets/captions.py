@@ -21,6 +21,7 @@ TRAITS = {  # name -> meaning, classes that have it
     "loop": ("has a closed loop", ("0", "6", "8", "9")),
 }
 OPPOSITES = (("dark", "bright"), ("narrow", "wide"))
+RAREST = 0.02  # share of a class's pictures that a combination of words needs to be worth holding out
 
 
 def measure(images):
@@ -89,10 +90,12 @@ class Grammar:
         nouns: a word or two for each class.
         thresholds: float (classes, 2, 2): for brightness and for width, below the first a picture of the class is dark
             or narrow, above the second bright or wide.
+        held_out: captions with both adjectives, one of each class that has such pictures; the combinations take turns.
     """
 
     nouns: tuple
     thresholds: np.ndarray
+    held_out: tuple = ()
 
     @classmethod
     def fit(cls, data):
@@ -103,7 +106,16 @@ class Grammar:
             for label in range(len(data.class_names))
         ]
         nouns = tuple(name.lower().split("/")[0] for name in data.class_names)
-        return cls(nouns, np.stack(thresholds))
+        grammar = cls(nouns, np.stack(thresholds))
+        written = grammar.captions(data.train.images, data.train.labels)
+        combinations = [(light, width) for light in OPPOSITES[0] for width in OPPOSITES[1]]
+        held_out = []
+        for label, noun in enumerate(nouns):
+            of_class = np.array(written)[data.train.labels == label]
+            turns = [combinations[(label + turn) % len(combinations)] for turn in range(len(combinations))]
+            captions = [f"a {light} {width} {noun}" for light, width in turns]
+            held_out += [caption for caption in captions if np.mean(of_class == caption) >= RAREST][:1]
+        return cls(nouns, grammar.thresholds, tuple(held_out))
 
     @property
     def vocabulary(self):
@@ -115,14 +127,6 @@ class Grammar:
     def length(self):
         """Words of the longest caption."""
         return 3 + max(len(noun.split()) for noun in self.nouns)
-
-    @property
-    def held_out(self):
-        """One caption with both adjectives for each class; the combinations take turns."""
-        combinations = [(light, width) for light in OPPOSITES[0] for width in OPPOSITES[1]]
-        return tuple(
-            f"a {' '.join(combinations[label % len(combinations)])} {noun}" for label, noun in enumerate(self.nouns)
-        )
 
     def captions(self, images, labels):
         """A caption for each picture (N, H, W, C), uint8 or floats in [-1, 1], of the classes `labels` (N,)."""

@@ -30,6 +30,10 @@ import tensorflow as tf
 from zoo import noise, training
 from zoo.gans import adversarial
 from zoo.gans.dcgan import make_discriminator, make_generator
+from zoo.gans.gan import make_discriminator as make_dense_discriminator
+from zoo.gans.gan import make_generator as make_dense_generator
+
+DENSE_LAYERS = 3
 
 
 def critic_loss(real_values, fake_values):
@@ -62,6 +66,8 @@ class WGAN(adversarial.AdversarialModel):
         critic_width: channels of the critic's first layer.
         clip: c, the largest absolute value of the critic's kernels.
         n_critic: critic steps for one step of the generator.
+        dense: three dense layers of `width` units in place of the convolutions of either network, for data that are no
+            pictures (figure 7 of the paper).
         average_decay: decay of the generator's moving average; 0 makes it the generator.
         seed: of the noise.
 
@@ -77,6 +83,7 @@ class WGAN(adversarial.AdversarialModel):
         critic_width=64,
         clip=0.01,
         n_critic=5,
+        dense=False,
         average_decay=0.999,
         seed=None,
         **kwargs,
@@ -92,19 +99,28 @@ class WGAN(adversarial.AdversarialModel):
         self.critic_width = critic_width
         self.clip = clip
         self.n_critic = n_critic
+        self.dense = dense
         self.average_decay = average_decay
         self.seed = seed
 
-        self.generator = make_generator(self.image_shape, latent_dim, width)
+        self.generator = self._make_generator()
         with training.full_precision():
-            self.generator_average = make_generator(self.image_shape, latent_dim, width)
+            self.generator_average = self._make_generator()
         self.generator_average.set_weights(self.generator.get_weights())
         self.generator_average.trainable = False  # never trained: it only follows
-        self.discriminator = make_discriminator(self.image_shape, critic_width)
+        if dense:
+            self.discriminator = make_dense_discriminator(self.image_shape, DENSE_LAYERS * (critic_width,))
+        else:
+            self.discriminator = make_discriminator(self.image_shape, critic_width)
 
         self.distance_tracker = keras.metrics.Mean(name="wasserstein")
         self.generator_tracker = keras.metrics.Mean(name="g_loss")
         self.built = True
+
+    def _make_generator(self):
+        if self.dense:
+            return make_dense_generator(self.image_shape, self.latent_dim, DENSE_LAYERS * (self.width,))
+        return make_generator(self.image_shape, self.latent_dim, self.width)
 
     @property
     def metrics(self):
@@ -159,6 +175,7 @@ class WGAN(adversarial.AdversarialModel):
             "critic_width": self.critic_width,
             "clip": self.clip,
             "n_critic": self.n_critic,
+            "dense": self.dense,
             "average_decay": self.average_decay,
             "seed": self.seed,
         }

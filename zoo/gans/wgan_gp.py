@@ -29,6 +29,10 @@ import tensorflow as tf
 from zoo import noise, training
 from zoo.gans import adversarial
 from zoo.gans.dcgan import make_discriminator, make_generator
+from zoo.gans.gan import make_discriminator as make_dense_discriminator
+from zoo.gans.gan import make_generator as make_dense_generator
+
+DENSE_LAYERS = 3
 
 SMALLEST_SQUARE = 1e-12  # under the root, whose slope at 0 is infinite
 
@@ -72,6 +76,8 @@ class WGANGP(adversarial.AdversarialModel):
         critic_width: channels of the critic's first layer.
         penalty_weight: lambda of eq. 3.
         n_critic: critic steps for one step of the generator.
+        dense: three dense layers of `width` units in place of the convolutions of either network, for data that are no
+            pictures (figures 1 and 2 of the paper).
         average_decay: decay of the generator's moving average; 0 makes it the generator.
         seed: of the noise.
 
@@ -87,6 +93,7 @@ class WGANGP(adversarial.AdversarialModel):
         critic_width=64,
         penalty_weight=10.0,
         n_critic=5,
+        dense=False,
         average_decay=0.999,
         seed=None,
         **kwargs,
@@ -102,20 +109,29 @@ class WGANGP(adversarial.AdversarialModel):
         self.critic_width = critic_width
         self.penalty_weight = penalty_weight
         self.n_critic = n_critic
+        self.dense = dense
         self.average_decay = average_decay
         self.seed = seed
 
-        self.generator = make_generator(self.image_shape, latent_dim, width)
+        self.generator = self._make_generator()
         with training.full_precision():
-            self.generator_average = make_generator(self.image_shape, latent_dim, width)
+            self.generator_average = self._make_generator()
         self.generator_average.set_weights(self.generator.get_weights())
         self.generator_average.trainable = False  # never trained: it only follows
-        self.discriminator = make_discriminator(self.image_shape, critic_width)
+        if dense:
+            self.discriminator = make_dense_discriminator(self.image_shape, DENSE_LAYERS * (critic_width,))
+        else:
+            self.discriminator = make_discriminator(self.image_shape, critic_width)
 
         self.distance_tracker = keras.metrics.Mean(name="wasserstein")
         self.penalty_tracker = keras.metrics.Mean(name="penalty")
         self.generator_tracker = keras.metrics.Mean(name="g_loss")
         self.built = True
+
+    def _make_generator(self):
+        if self.dense:
+            return make_dense_generator(self.image_shape, self.latent_dim, DENSE_LAYERS * (self.width,))
+        return make_generator(self.image_shape, self.latent_dim, self.width)
 
     @property
     def metrics(self):
@@ -173,6 +189,7 @@ class WGANGP(adversarial.AdversarialModel):
             "critic_width": self.critic_width,
             "penalty_weight": self.penalty_weight,
             "n_critic": self.n_critic,
+            "dense": self.dense,
             "average_decay": self.average_decay,
             "seed": self.seed,
         }
