@@ -34,13 +34,13 @@ class Config(runner.TrainingOptions):
     """Passes over the training pictures."""
     batch_size: int = 32
     """Pictures a step."""
-    latent_dim: int = 64
+    latent_dim: int = 32
     """Length of the latent vector z."""
     width: int = 32
     """Channels of the generator's last hidden layer."""
     discriminator_width: int = 32
     """Channels of the discriminator's first layer."""
-    condition_dim: int = 32
+    condition_dim: int = 10
     """Length of the vector that stands for a condition."""
     learning_rate: float = 8e-4
     """Of both players' Adam; falls to a tenth along a cosine."""
@@ -61,8 +61,8 @@ PRESETS = {
     "smoke": Config(
         epochs=1, batch_size=128, width=8, discriminator_width=8, latent_dim=16, condition_dim=8, samples=400
     ),
-    "mnist": Config(dataset="mnist", epochs=30, r1_gamma=0.5, average_decay=0.9995),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=30, average_decay=0.9995),
+    "mnist": Config(dataset="mnist", epochs=10, r1_gamma=0.5, average_decay=0.9995),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=14, average_decay=0.9995),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,

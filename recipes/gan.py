@@ -55,7 +55,7 @@ PRESETS = {
     "smoke": Config(
         epochs=1, batch_size=128, latent_dim=16, widths=(32, 64), discriminator_widths=(64, 32), samples=400
     ),
-    "mnist": Config(dataset="mnist", epochs=30, r1_gamma=0.5, average_decay=0.9995),
+    "mnist": Config(dataset="mnist", epochs=30, widths=(128, 256, 512), r1_gamma=0.5, average_decay=0.9995),
     "fashion_mnist": Config(dataset="fashion_mnist", epochs=34, average_decay=0.9995),
     "gpu": Config(dataset="fashion_mnist", epochs=200, batch_size=256, precision="mixed_bfloat16"),
 }

@@ -7,6 +7,7 @@ calibrator can crash the process, which a finished training must survive, so it 
 """
 
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -18,6 +19,8 @@ import numpy as np
 SUFFIXES = {"fp32": "", "fp16": "_fp16", "dynamic": "_dynamic", "int8": "_int8"}
 TOGETHER = (("fp32", "fp16", "dynamic"), ("int8",))  # a process each; int8, whose calibrator can crash, on its own
 CALIBRATION_RUNS = 100
+ROW_BYTES = 12  # of the scale of a row, in each signature that uses the layer
+ROW_SHARE = 0.06  # of a quantised file that such scales may take
 
 
 def convert(draft, card):
@@ -77,13 +80,14 @@ def _convert_here(folder, precisions):
         module.loaded = loaded
         static = {name: _static(loaded.signatures[name], signature) for name, signature in card["signatures"].items()}
         tf.saved_model.save(module, scratch, signatures=static)
+        variables = {v.ref(): v for name in static for v in loaded.signatures[name].variables}.values()
         for precision in precisions:
             converter = tf.lite.TFLiteConverter.from_saved_model(scratch, signature_keys=list(static))
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
             if precision != "fp32":
                 converter.optimizations = [tf.lite.Optimize.DEFAULT]
-                # A scale for each row of a dense layer costs 12 bytes in each signature: a third of a small file.
-                converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+                one_scale = not rows_may_have_scales([v.shape for v in variables], len(static))
+                converter._experimental_disable_per_channel_quantization_for_dense_layers = one_scale
             if precision == "fp16":
                 converter.target_spec.supported_types = [tf.float16]
             if precision == "int8":
@@ -93,6 +97,21 @@ def _convert_here(folder, precisions):
             unfinished.write_bytes(converter.convert())
             _embed(unfinished, {**card, "precision": precision})
             os.replace(unfinished, path)
+
+
+def rows_may_have_scales(shapes, signatures):
+    """Whether each row of the dense layers gets a scale of its own when it is quantised, or a layer has one.
+
+    Rows are the more exact. But where a dense layer makes thousands of numbers of a short vector, as the first one of a
+    convolutional generator does, their scales would be a third of the file.
+
+    Args:
+        shapes: of all the weights.
+        signatures: how many use them.
+    """
+    weights = sum(math.prod(shape) for shape in shapes)
+    rows = sum(shape[-1] for shape in shapes if len(shape) == 2)
+    return ROW_BYTES * signatures * rows <= ROW_SHARE * weights
 
 
 def _static(signature, described):

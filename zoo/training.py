@@ -92,6 +92,20 @@ def full_precision():
         keras.config.set_dtype_policy(policy)
 
 
+def averaged_copy(network, make):
+    """The copy of a network that will follow it: the same weights in float32, never trained.
+
+    Args:
+        network: to be followed.
+        make: function without arguments that makes such a network.
+    """
+    with full_precision():
+        average = make()
+    average.set_weights(network.get_weights())
+    average.trainable = False
+    return average
+
+
 def average_weights(average, network, step, decay):
     """Move the averaged copy of a network a step: average <- d average + (1 - d) network.
 

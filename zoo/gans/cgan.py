@@ -205,10 +205,7 @@ class CGAN(adversarial.AdversarialModel):
 
         generator = (self.image_shape, latent_dim, width, self.condition, condition_dim)
         self.generator = make_generator(*generator)
-        with training.full_precision():
-            self.generator_average = make_generator(*generator)
-        self.generator_average.set_weights(self.generator.get_weights())
-        self.generator_average.trainable = False  # never trained: it only follows
+        self.generator_average = training.averaged_copy(self.generator, lambda: make_generator(*generator))
         self.discriminator = make_discriminator(self.image_shape, discriminator_width, self.condition, condition_dim)
 
         self.discriminator_tracker = keras.metrics.Mean(name="d_loss")

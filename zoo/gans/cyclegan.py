@@ -145,13 +145,12 @@ class CycleGAN(adversarial.AdversarialModel):
         self.average_decay = average_decay
         self.seed = seed
 
-        networks = [make_translator(self.image_shape, width, blocks, name) for name in ("a_to_b", "b_to_a")]
-        self.generator = make_both(*networks, self.image_shape)
-        with training.full_precision():
-            averages = [make_translator(self.image_shape, width, blocks, name) for name in ("a_to_b", "b_to_a")]
-            self.generator_average = make_both(*averages, self.image_shape)
-        self.generator_average.set_weights(self.generator.get_weights())
-        self.generator_average.trainable = False  # never trained: it only follows
+        def make_generator():
+            translators = [make_translator(self.image_shape, width, blocks, name) for name in ("a_to_b", "b_to_a")]
+            return make_both(*translators, self.image_shape)
+
+        self.generator = make_generator()
+        self.generator_average = training.averaged_copy(self.generator, make_generator)
         judges = [make_judge(self.image_shape, discriminator_width, name) for name in ("judge_a", "judge_b")]
         self.discriminator = make_both(*judges, self.image_shape)
 

@@ -176,10 +176,9 @@ class Pix2Pix(adversarial.AdversarialModel):
         self.seed = seed
 
         self.generator = make_generator(self.source_shape, channels, latent_dim, width)
-        with training.full_precision():
-            self.generator_average = make_generator(self.source_shape, channels, latent_dim, width)
-        self.generator_average.set_weights(self.generator.get_weights())
-        self.generator_average.trainable = False  # never trained: it only follows
+        self.generator_average = training.averaged_copy(
+            self.generator, lambda: make_generator(self.source_shape, channels, latent_dim, width)
+        )
         self.discriminator = make_discriminator(self.source_shape, channels, discriminator_width, halvings)
 
         self.discriminator_tracker = keras.metrics.Mean(name="d_loss")

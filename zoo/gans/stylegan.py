@@ -277,10 +277,9 @@ class StyleGAN(adversarial.AdversarialModel):
         self.sides = layer_sides(self.image_shape)
 
         self.generator = make_generator(self.image_shape, latent_dim, width, depth)
-        with training.full_precision():
-            self.generator_average = make_generator(self.image_shape, latent_dim, width, depth)
-        self.generator_average.set_weights(self.generator.get_weights())
-        self.generator_average.trainable = False  # never trained: it only follows
+        self.generator_average = training.averaged_copy(
+            self.generator, lambda: make_generator(self.image_shape, latent_dim, width, depth)
+        )
         self.discriminator = make_discriminator(self.image_shape, discriminator_width)
 
         self.discriminator_tracker = keras.metrics.Mean(name="d_loss")

@@ -104,10 +104,7 @@ class WGAN(adversarial.AdversarialModel):
         self.seed = seed
 
         self.generator = self._make_generator()
-        with training.full_precision():
-            self.generator_average = self._make_generator()
-        self.generator_average.set_weights(self.generator.get_weights())
-        self.generator_average.trainable = False  # never trained: it only follows
+        self.generator_average = training.averaged_copy(self.generator, self._make_generator)
         if dense:
             self.discriminator = make_dense_discriminator(self.image_shape, DENSE_LAYERS * (critic_width,))
         else:
