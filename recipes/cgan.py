@@ -125,7 +125,7 @@ def run(config, resume=None):
     def draw(count):
         return model.generate(range(count), np.resize(told.asked, (count, *told.asked.shape[1:]))).numpy()
 
-    model, seconds = runner.fit(run, model, batches, steps, [grid, *runner.watch(run, draw, data)])
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *runner.watch(run, draw, data, steps)])
 
     variant = "" if config.condition == "label" else f"{config.condition}_"
     card = {

@@ -57,7 +57,7 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(),
     "smoke": Config(epochs=1, batch_size=128, width=4, discriminator_width=8, latent_dim=4, samples=100),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=10),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=4),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=50,

@@ -343,20 +343,22 @@ def print_card(card):
             print(f"{precision} is not shipped: {facts['not_shipped']}")
 
 
-def watch(run, draw, data):
+def watch(run, draw, data, steps):
     """The callback that looks out for mode collapse, in a list, or an empty one where --watch is 0.
 
     Args:
         run: from `start`.
         draw: function from a number to so many pictures.
         data: that the model is trained on.
+        steps: of the generator in an epoch.
     """
     from zoo import collapse
 
     evaluator = find_evaluator(data) if run.config.watch else None
     if evaluator is None:
         return []
-    return [collapse.Watch(run.folder / "scores.csv", lambda: draw(run.config.watch), data, evaluator)]
+    warm_up = -(-collapse.WARM_UP // steps)
+    return [collapse.Watch(run.folder / "scores.csv", lambda: draw(run.config.watch), data, evaluator, warm_up)]
 
 
 def training_facts(run, seconds):

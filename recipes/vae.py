@@ -120,7 +120,7 @@ def run(config, resume=None):
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
         model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data)
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data, steps)
     model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
     held_out = images.binarize(data.test.images, seed=0) if config.binarized else data.test.images

@@ -99,7 +99,7 @@ def run(config, resume=None):
             jit_compile=run.jit_compile,
         )
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data)
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data, steps)
     model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
     card = {

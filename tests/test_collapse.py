@@ -58,6 +58,20 @@ def test_the_warning_comes_once_and_not_at_the_first_sign(tmp_path, capsys):
     assert [int(row["epoch"]) for row in rows] == list(range(1, 10))
     assert float(rows[0]["fid"]) < float(rows[1]["fid"])
     assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"]
+    assert watch.alarm == 7
+
+
+def test_no_warning_before_the_model_can_have_learned_to_draw(tmp_path, capsys):
+    data = images.load("digits")
+    evaluator = metrics.Evaluator.load("digits")
+    ones = images.to_float(data.train.images[data.train.labels == 1][:60])
+    watch = collapse.Watch(tmp_path / "scores.csv", lambda: ones, data, evaluator, warm_up=4)
+    alarms = []
+    for epoch in range(8):
+        watch.on_epoch_end(epoch)
+        alarms.append(watch.alarm)
+    assert alarms == [None] * 6 + [7, 7]  # epochs 5, 6 and 7 look collapsed
+    assert capsys.readouterr().out.count("mode collapse after epoch 7") == 1
 
 
 def test_a_resumed_run_repeats_no_row(tmp_path):

@@ -1,4 +1,4 @@
-"""The ring of Gaussians: counting its modes, and the walk-through from end to end."""
+"""Mode collapse on purpose: counting the modes of the ring, and the walk-through from end to end."""
 
 import json
 
@@ -38,12 +38,22 @@ def test_counting_modes():
 def test_the_walk_through(tmp_path):
     code, out, err = run(tmp_path, "mode_collapse", "--preset", "smoke", "--folder", "ring")
     assert code == 0, err
-    assert sorted(path.name for path in (tmp_path / "ring").iterdir()) == ["modes.gif", "modes.json", "modes.png"]
+    scores = [f"{name}-0.csv" for name in ("gan", "wgan", "wgan_gp")]
+    written = sorted(path.name for path in (tmp_path / "ring").iterdir())
+    assert written == ["digits.png", *scores[:1], "modes.gif", "modes.json", "modes.png", *scores[1:]]
     result = json.loads((tmp_path / "ring" / "modes.json").read_text())
-    assert result["table"].keys() == {"gan", "wgan", "wgan_gp"} and result["steps"] == 20
-    for name, row in result["table"].items():
+    assert result["ring"]["table"].keys() == result["digits"]["table"].keys() == {"gan", "wgan", "wgan_gp"}
+    assert result["steps"] == 20
+    for name, row in result["ring"]["table"].items():
         assert 0 <= row["modes, mean"] <= 8 and row["trainings"] == 1 and name in out
-    assert np.asarray(Image.open(tmp_path / "ring" / "modes.png")).std() > 5
+    for name, row in result["digits"]["table"].items():
+        assert 0 <= row["classes, fewest"] <= 10 and row["trainings"] == 1
+        lines = (tmp_path / "ring" / f"{name}-0.csv").read_text().splitlines()
+        assert len(lines) == 1 + mode_collapse.SCORES
+        # An untrained network draws one kind of picture, and there is time enough for the alarm to say so.
+        assert result["digits"]["trainings"][name][0]["alarm"] in (None, *range(mode_collapse.SCORES // 2 + 3, 21))
+    for name in ("modes.png", "digits.png"):
+        assert np.asarray(Image.open(tmp_path / "ring" / name)).std() > 5
     assert Image.open(tmp_path / "ring" / "modes.gif").n_frames == 2
 
 
@@ -51,7 +61,10 @@ def test_the_walk_through(tmp_path):
     ("words", "sentence"),
     [
         (["--models", "dcgan"], "error: there is no model 'dcgan' here: there are gan, wgan, wgan_gp\n"),
-        (["--steps", "0"], "error: --steps, --pictures, --width, --batch-size and --seeds must be at least 1\n"),
+        (
+            ["--steps", "0"],
+            "error: steps, pictures, width, batch size, seeds and data: at least 1 of each\n",
+        ),
         (["--resume", "ring"], "error: mode_collapse cannot be resumed: start it again\n"),
     ],
 )

@@ -18,6 +18,7 @@ import numpy as np
 
 from zoo import metrics, training
 
+WARM_UP = 1000  # steps of the generator
 PATIENCE = 3  # scores in a row that have to look collapsed: single epochs can
 MOST_DUPLICATES = 0.2
 ADVICE = "raise --r1-gamma, lower --learning-rate, or try wgan_gp, whose critic keeps a slope where D is sure"
@@ -106,9 +107,14 @@ class Watch(keras.callbacks.Callback):
         draw: function without arguments that returns pictures (N, H, W, C) in [-1, 1], of the same noise each time.
         data: `zoo.datasets.images.ImageData`; its validation split is compared with.
         evaluator: `zoo.metrics.Evaluator` of the data.
+        warm_up: epochs in which nothing is said: who has not learned to draw yet has few kinds of pictures, too.
+
+    Attributes:
+        rows: the scores, one dictionary an epoch.
+        alarm: the epoch after which the warning came, or None.
     """
 
-    def __init__(self, path, draw, data, evaluator):
+    def __init__(self, path, draw, data, evaluator, warm_up=0):
         super().__init__()
         self.path = pathlib.Path(path)
         self.draw = draw
@@ -116,7 +122,9 @@ class Watch(keras.callbacks.Callback):
         self.real = evaluator.features(data.validation.images)
         self.classes = len(data.class_names)
         self.rows = training.read_log(self.path)
+        self.warm_up = warm_up
         self.in_a_row = 0
+        self.alarm = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Score, write, warn."""
@@ -130,6 +138,7 @@ class Watch(keras.callbacks.Callback):
             writer.writerows(self.rows)
         os.replace(unfinished, self.path)
         sentence = verdict(found, self.classes)
-        self.in_a_row = self.in_a_row + 1 if sentence else 0
-        if self.in_a_row == PATIENCE:
+        self.in_a_row = self.in_a_row + 1 if sentence and epoch >= self.warm_up else 0
+        if self.in_a_row == PATIENCE and self.alarm is None:
+            self.alarm = epoch + 1
             print(f"\nmode collapse after epoch {epoch + 1}: {sentence}; {ADVICE}")
