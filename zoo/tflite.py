@@ -20,7 +20,7 @@ SUFFIXES = {"fp32": "", "fp16": "_fp16", "dynamic": "_dynamic", "int8": "_int8"}
 TOGETHER = (("fp32", "fp16", "dynamic"), ("int8",))  # a process each; int8, whose calibrator can crash, on its own
 CALIBRATION_RUNS = 100
 ROW_BYTES = 12  # of the scale of a row, in each signature that uses the layer
-ROW_SHARE = 0.06  # of a quantised file that such scales may take
+ROW_SHARE = 0.1  # of a quantised file that such scales may take
 
 
 def convert(draft, card):
