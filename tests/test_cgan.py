@@ -147,6 +147,17 @@ def test_generator_plays_for_the_conditions_of_the_batch(batch):
         np.testing.assert_allclose(now, then - 0.1 * tf.convert_to_tensor(gradient), atol=1e-6)
 
 
+def test_discriminator_judges_pictures_beside_the_conditions_they_were_made_for(batch):
+    model, twin = make(), make()
+    twin.generator.set_weights(model.generator.get_weights())
+    twin.discriminator.set_weights(model.discriminator.get_weights())
+    pictures, conditions = batch
+    fakes = twin.generator([twin.normal((16, 3)), conditions], training=True)
+    real_logits, fake_logits = (twin.discriminator([each, conditions]) for each in (pictures, fakes))
+    expected = float(cgan.discriminator_loss(real_logits, fake_logits))
+    assert float(model.train_step(batch)["d_loss"]) == pytest.approx(expected, rel=1e-5)
+
+
 def test_players_move_only_their_own_weights(batch):
     checks.check_players(make, batch)
 
