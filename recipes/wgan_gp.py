@@ -25,19 +25,19 @@ class Config(runner.TrainingOptions):
     """Passes over the training pictures."""
     batch_size: int = 32
     """Pictures a step of the critic; a train step takes n_critic times as many."""
-    n_critic: int = 5
+    n_critic: int = 1
     """Steps of the critic for one of the generator."""
     penalty_weight: float = 10.0
     """lambda, the weight of the gradient penalty."""
-    latent_dim: int = 64
+    latent_dim: int = 32
     """Length of the latent vector z."""
     width: int = 32
     """Channels of the generator's last hidden layer."""
     critic_width: int = 32
     """Channels of the critic's first layer."""
-    learning_rate: float = 4e-4
+    learning_rate: float = 8e-4
     """Of both players' Adam; falls to a tenth along a cosine."""
-    beta_1: float = 0.0
+    beta_1: float = 0.5
     """Of Adam."""
     beta_2: float = 0.9
     """Of Adam."""
@@ -50,8 +50,8 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(samples=1000),
     "smoke": Config(epochs=1, batch_size=64, n_critic=2, width=8, critic_width=8, latent_dim=16, samples=400),
-    "mnist": Config(dataset="mnist", epochs=30),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=30),
+    "mnist": Config(dataset="mnist", epochs=6, average_decay=0.9995),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=14, average_decay=0.9995),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=200,
