@@ -128,7 +128,7 @@ def _check_numbers(config):
                 raise ValueError(f"{flag} must be at least {least}, got {number}")
         if field.name == "seconds" and value is not None and config.strategy == "multi_worker":
             raise ValueError("--seconds stops by one host's clock: with several hosts use --epochs")
-        if field.name in ("learning_rate", "critic_learning_rate") and not value > 0:
+        if field.name.endswith("learning_rate") and not value > 0:
             raise ValueError(f"{flag} must be positive, got {value}")
         if field.name in ("beta_1", "beta_2", "average_decay") and not 0 <= value < 1:
             raise ValueError(f"{flag} must be 0 or more and less than 1, got {value}")
