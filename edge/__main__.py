@@ -50,7 +50,7 @@ def make_parser():
     asked.add_argument("--attributes", nargs="+", metavar="NAME=VALUE", help="likewise: attributes of the pictures")
     asked.add_argument("--text", help="likewise: what the pictures shall show, in words that the model knows")
     asked.add_argument("--image", help="for a model that makes pictures of pictures: the picture file")
-    parser.add_argument("--count", type=int, default=16, help="number of pictures (default 16)")
+    parser.add_argument("--count", type=int, help="number of pictures (default 16, or 1 with --image)")
     parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
     parser.add_argument("--out", help="picture file (default: a PNG in this folder)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
@@ -112,7 +112,8 @@ def condition_of(options, card):
 
 def make_pictures(options):
     """Loads the model, makes the pictures, writes the file and says so."""
-    runtime.check_seeds(options.seed, options.count)
+    count = options.count if options.count is not None else 1 if options.image else 16
+    runtime.check_seeds(options.seed, count)
     if options.scale is not None and options.scale < 1:
         raise ValueError(f"scale must be at least 1, got {options.scale}")
     if options.out:
@@ -126,13 +127,13 @@ def make_pictures(options):
     if options.image is not None:
         shape = model.signature("translate").inputs["image"].shape[1:]
         source = drawing.read_source(options.image, shape, model.card.get("task"))
-        pictures = model.translate(source.repeat(options.count, axis=0), options.seed)
+        pictures = model.translate(source.repeat(count, axis=0), options.seed)
         seeds = options.seed
     elif options.interpolate:
-        pictures = model.interpolate(*options.interpolate, options.count, condition)
+        pictures = model.interpolate(*options.interpolate, count, condition)
         seeds = "{}_to_{}".format(*options.interpolate)
     else:
-        pictures = model.pictures(options.seed, options.count, condition)
+        pictures = model.pictures(options.seed, count, condition)
         seeds = options.seed
     milliseconds = 1000 * (time.perf_counter() - start)
 
@@ -141,12 +142,12 @@ def make_pictures(options):
     if options.interpolate and out.lower().endswith(".gif"):
         frames = [drawing.grid(picture[None], scale=scale) for picture in pictures]
     else:
-        columns = options.count if options.interpolate else None
+        columns = count if options.interpolate else None
         frames = [drawing.grid(pictures, columns, scale)]
     drawing.save_picture(out, frames)
-    noun = "picture" if options.count == 1 else "pictures"
-    print(f"{out}: {options.count} {noun} of {model.name}, {model.precision}")
-    print(f"{milliseconds / options.count:.2f} ms a picture, preparing the network included")
+    noun = "picture" if count == 1 else "pictures"
+    print(f"{out}: {count} {noun} of {model.name}, {model.precision}")
+    print(f"{milliseconds / count:.2f} ms a picture, preparing the network included")
 
 
 def main(argv=None):

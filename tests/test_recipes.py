@@ -196,6 +196,9 @@ def test_smoke_exports_a_scored_model_that_edge_can_use(name, smoke, tmp_path):
         pictures = model.pictures(0, 3)
     assert edge_command.main(words) == 0
     np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(pictures, columns=2, scale=2))
+    if model.main == "translate":
+        assert edge_command.main([word for word in words if word not in ("--count", "3")]) == 0  # one picture is one
+        np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(pictures[:1], scale=2))
 
 
 def test_a_conditional_model_draws_what_it_is_asked_for(smoke, tmp_path, capsys):
