@@ -262,10 +262,10 @@ def count_modes(samples):
 
 def draw_digits(drawn, moments):
     """Rows of models, columns of moments, 25 pictures in each place. uint8 (height, width, 3)."""
-    from edge import drawing
 
     def picture(axes, pictures):
-        axes.imshow(drawing.grid(pictures), cmap="gray")
+        grid = pictures.reshape(5, 5, 8, 8).swapaxes(1, 2).reshape(40, 40)  # from (25, 8, 8, 1)
+        axes.imshow(grid, cmap="gray", vmin=-1, vmax=1)
 
     return _panels(drawn, moments, range(len(moments)), picture)
 

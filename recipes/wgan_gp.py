@@ -3,7 +3,15 @@
     python -m recipes wgan_gp                           # 8x8 digits, no download
     python -m recipes wgan_gp --preset fashion_mnist --precision mixed_bfloat16 --publish
 
-Results on the full sets are not there yet.
+The second, on one core of an AMD EPYC (avx512_bf16): 14 epochs in 1,659 s of training, FID 0.95, precision 0.86, recall
+0.81 on the test split (n = 10,000; floor 0.02). What was tried before, on one core, FID of 5,000 pictures against
+10,000 training pictures, at a constant rate of 8e-4:
+
+    Fashion-MNIST                              updates of G    FID after 60 s    updates of G    after 120 s
+    3 critic steps, Adam(0, 0.9)                        380             11.83             800           6.37
+    1 critic step, Adam(0.5, 0.9)                       900              8.35           1,780           5.03
+
+With the penalty one step of the critic for one of the generator is enough: more of them cost more than they bring.
 """
 
 from dataclasses import dataclass
