@@ -206,7 +206,8 @@ def main(config):
             axes.set_title(model)
             axes.set_xlabel("images/s")
 
-    report.save("training_speed", {"batch_size": config.batch_size, "rounds": config.rounds, **result}, draw)
+    name = f"training_speed_{config.only}" if config.only else "training_speed"
+    report.save(name, {"batch_size": config.batch_size, "rounds": config.rounds, **result}, draw)
 
 
 if __name__ == "__main__":

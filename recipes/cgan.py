@@ -5,9 +5,20 @@
     python -m recipes cgan --condition attributes       # brightness, coverage, aspect; sleeves, footwear
     python -m recipes cgan --condition text             # a bright wide dress
 
-With --preset fashion_mnist --precision mixed_bfloat16 --epochs 14, on one core of an AMD EPYC (avx512_bf16): 1,286 s of
-training, FID 0.07, label accuracy 0.92, precision 0.91, recall 0.83 on the test split (n = 10,000; floor 0.02; as many
-pictures of each class as there are real ones, which a model without labels has to get right by itself).
+With --precision mixed_bfloat16 on one core of an AMD EPYC (avx512_bf16), n = 10,000; as many pictures of each class as
+there are real ones, which a model without labels has to get right by itself:
+
+                                        seconds    FID (floor)    precision    recall    label accuracy
+    --preset fashion_mnist                1,367    0.06 (0.02)         0.90      0.85              0.92
+    --preset mnist --epochs 6               676    0.09 (0.04)         0.88      0.85              0.99
+    --preset fashion_mnist
+        --condition text                  1,343    0.33 (0.02)         0.90      0.78              0.90
+    --preset fashion_mnist --epochs 6
+        --condition attributes              567    1.65 (0.02)         0.88      0.80
+
+Of the captions every word is right in 0.83 of the pictures, in 0.49 of those whose combination of words was held out of
+training, and in 0.04 when the captions are shuffled. Brightness, coverage and aspect, each 0 to 1, are 0.03, 0.04 and
+0.04 from what was asked for; sleeves are right in 0.95 of the pictures, footwear in 1.00.
 """
 
 from dataclasses import dataclass

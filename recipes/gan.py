@@ -5,7 +5,8 @@
     python -m recipes gan --objective minimax           # G's first loss: compare gradients.png of both runs
 
 With --preset fashion_mnist, on one core of an AMD EPYC: 34 epochs in 683 s of training, FID 3.81, precision 0.88,
-recall 0.33 on the test split (n = 10,000; floor 0.02). The 8-bit weights are not good enough: FID 4.38.
+recall 0.33 on the test split (n = 10,000; floor 0.02). With --preset mnist and half the units: 30 epochs in 380 s, FID
+1.47, precision 0.83, recall 0.82 (floor 0.04).
 """
 
 from dataclasses import dataclass
