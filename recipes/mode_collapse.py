@@ -7,7 +7,13 @@ A generator that has collapsed sits on a few modes of the data and runs from one
 notices. The GAN is made to: both players take large steps, with momentum, and nothing holds the discriminator back.
 
 The ring has eight modes of equal weight; the figure has what each critic thinks of the plane, and the samples on it. On
-the digits the alarm of `--watch` (zoo/collapse.py) is listening.
+the digits the alarm of `--watch` (zoo/collapse.py) is listening. After 2,000 steps of the generator, three seeds each,
+456 s in all on one core of an AMD EPYC:
+
+               ring: modes of 8, mean    digits: fewest classes      FID    recall    twins    alarms
+    gan                           1.0                         5     8.89      0.01     0.95    3 of 3
+    wgan                          7.7                         9     1.60      0.76     0.02    0 of 3
+    wgan_gp                       8.0                        10     0.60      0.92     0.04    0 of 3
 """
 
 from dataclasses import dataclass
@@ -262,9 +268,11 @@ def count_modes(samples):
 
 def draw_digits(drawn, moments):
     """Rows of models, columns of moments, 25 pictures in each place. uint8 (height, width, 3)."""
+    import numpy as np
 
     def picture(axes, pictures):
-        grid = pictures.reshape(5, 5, 8, 8).swapaxes(1, 2).reshape(40, 40)  # from (25, 8, 8, 1)
+        framed = np.pad(pictures[..., 0], ((0, 0), (0, 1), (0, 1)), constant_values=1)  # (25, 9, 9)
+        grid = framed.reshape(5, 5, 9, 9).swapaxes(1, 2).reshape(45, 45)
         axes.imshow(grid, cmap="gray", vmin=-1, vmax=1)
 
     return _panels(drawn, moments, range(len(moments)), picture)
