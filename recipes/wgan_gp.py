@@ -13,7 +13,7 @@ What was tried before, on one core, FID of 5,000 pictures against 10,000 trainin
     3 critic steps, Adam(0, 0.9)                        380             11.83             800           6.37
     1 critic step, Adam(0.5, 0.9)                       900              8.35           1,780           5.03
 
-With the penalty one step of the critic for one of the generator is enough: more of them cost more than they bring.
+One critic step was the better start for equal seconds; which part Adam's beta_1 has in it was not taken apart.
 """
 
 from dataclasses import dataclass
