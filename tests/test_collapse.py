@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recipes import runner
 from zoo import collapse, metrics, training
 from zoo.datasets import images
 
@@ -65,13 +66,26 @@ def test_no_warning_before_the_model_can_have_learned_to_draw(tmp_path, capsys):
     data = images.load("digits")
     evaluator = metrics.Evaluator.load("digits")
     ones = images.to_float(data.train.images[data.train.labels == 1][:60])
-    watch = collapse.Watch(tmp_path / "scores.csv", lambda: ones, data, evaluator, warm_up=4)
+    fine = images.to_float(data.train.images[:200])
+    drawn = iter([ones] * 7 + [fine] + [ones] * 3)
+    watch = collapse.Watch(tmp_path / "scores.csv", lambda: next(drawn), data, evaluator, warm_up=4)
     alarms = []
-    for epoch in range(8):
+    for epoch in range(11):
         watch.on_epoch_end(epoch)
         alarms.append(watch.alarm)
-    assert alarms == [None] * 6 + [7, 7]  # epochs 5, 6 and 7 look collapsed
-    assert capsys.readouterr().out.count("mode collapse after epoch 7") == 1
+    assert alarms == [None] * 6 + [7] * 5  # epochs 5, 6 and 7 look collapsed, and once is enough
+    assert capsys.readouterr().out.count("mode collapse after epoch") == 1
+
+
+def test_a_recipe_keeps_quiet_for_a_thousand_steps(tmp_path):
+    data = images.load("digits")
+    run = runner.Run("dcgan", tmp_path, runner.TrainingOptions(watch=60), None)
+    for steps, warm_up in ((300, 4), (500, 2), (2000, 1)):
+        (watch,) = runner.watch(run, lambda count: images.to_float(data.train.images[:count]), data, steps)
+        assert watch.warm_up == warm_up and watch.path == tmp_path / "scores.csv"
+        assert len(watch.draw()) == 60
+    silent = runner.Run("dcgan", tmp_path, runner.TrainingOptions(watch=0), None)
+    assert runner.watch(silent, None, data, 300) == []
 
 
 def test_a_resumed_run_repeats_no_row(tmp_path):
