@@ -5,5 +5,5 @@
     python -m recipes dcgan --preset smoke     runs one
 
 A recipe holds a frozen `Config`, its `PRESETS` and one `run(config)` that reads from top to bottom. Recipes never
-import each other; what they share in plumbing is `runner.py`.
+import each other; what they share in plumbing is `runner.py`, and of the probability lessons `lesson.py`.
 """

@@ -15,6 +15,8 @@ from recipes import runner
 
 HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parent
+PLUMBING = ("__init__", "__main__", "runner", "lesson")
+TITLES = {None: "Models", "walkthrough": "Walk-throughs", "lesson": "Probability lessons"}  # by the KIND of a recipe
 
 
 def main(argv):
@@ -74,16 +76,27 @@ def _main(argv):
 
 def names():
     """The recipes there are: the files of this folder that have a Config."""
-    files = sorted(path for path in HERE.glob("*.py") if path.stem not in ("__init__", "__main__", "runner"))
-    return [path.stem for path in files]
+    return sorted(path.stem for path in HERE.glob("*.py") if path.stem not in PLUMBING)
 
 
 def _list():
-    lines = ["Recipes (python -m recipes NAME --help shows the settings):", ""]
-    for name in names():
-        docstring = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text())) or ""
-        lines.append(f"  {name:<14} {docstring.splitlines()[0] if docstring else ''}")
+    lines = ["Recipes (python -m recipes NAME --help shows the settings):"]
+    sources = {name: ast.parse((HERE / f"{name}.py").read_text()) for name in names()}
+    width = max(map(len, sources))
+    for kind, title in TITLES.items():
+        lines += ["", f"{title}:"]
+        for name, source in sources.items():
+            if _kind(source) == kind:
+                lines.append(f"  {name:<{width}} {(ast.get_docstring(source) or '').partition(chr(10))[0]}")
     return "\n".join(lines)
+
+
+def _kind(source):
+    """What a recipe declares as its KIND, or None for a model, without importing it."""
+    for node in source.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "KIND":
+            return ast.literal_eval(node.value)
+    return None
 
 
 def _description(recipe, preset):

@@ -110,7 +110,7 @@ def start(recipe, config, folder=None):
     if config.precision == "mixed_bfloat16" and on_a_cpu and not hardware.has_bfloat16(hardware.cpu_info()):
         print("this CPU has no known units for bfloat16: --precision float32 may be faster")
     if folder is None:
-        folder = pathlib.Path(config.folder) if several_hosts else _new_folder(recipe, config.folder)
+        folder = pathlib.Path(config.folder) if several_hosts else new_folder(recipe, config.folder)
     strategy = distribution.strategy(config.strategy)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
@@ -388,7 +388,8 @@ def _quiet():
         os.close(saved)
 
 
-def _new_folder(recipe, wanted):
+def new_folder(recipe, wanted):
+    """The folder of a new run: the wanted one, which must not exist yet, or runs/<recipe>-<time>."""
     if wanted is not None:
         folder = pathlib.Path(wanted)
         if folder.exists():

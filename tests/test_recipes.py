@@ -28,7 +28,8 @@ from zoo import metrics, tflite
 ROOT = Path(__file__).resolve().parent.parent
 NAMES = command_line.names()
 RECIPES = {name: importlib.import_module(f"recipes.{name}") for name in NAMES}
-MODELS = [name for name, recipe in RECIPES.items() if getattr(recipe, "KIND", None) != "walkthrough"]
+MODELS = [name for name, recipe in RECIPES.items() if getattr(recipe, "KIND", None) is None]
+LESSONS = [name for name, recipe in RECIPES.items() if getattr(recipe, "KIND", None) == "lesson"]
 TRAINED = [name for name, recipe in RECIPES.items() if issubclass(recipe.Config, runner.TrainingOptions)]
 ALL_PRECISIONS = ("dcgan", "vae", "cgan", "pix2pix")  # the others are exported as fp32 alone: it takes less time
 NOT_OF_THE_RESULT = ("folder", "publish", "force", "tensorboard")  # options that a card does not repeat
@@ -73,8 +74,10 @@ def test_settings_are_a_frozen_dataclass_with_presets(name):
     config = recipe.Config()
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.folder = "elsewhere"
-    assert {"digits", "smoke"} <= recipe.PRESETS.keys()
-    assert next(iter(recipe.PRESETS)) == "digits"  # the default needs no download
+    default = next(iter(recipe.PRESETS))
+    assert default == "digits" or (name in LESSONS and default == "lesson")  # needs no download
+    assert recipe.PRESETS[default] == config or name not in LESSONS
+    assert "smoke" in recipe.PRESETS
     if name in MODELS:
         assert {"fashion_mnist", "gpu"} <= recipe.PRESETS.keys()
         assert recipe.PRESETS["fashion_mnist"].dataset == "fashion_mnist"
@@ -124,7 +127,7 @@ def test_list_has_the_first_line_of_every_docstring(capsys):
     for name, recipe in RECIPES.items():
         first = recipe.__doc__.splitlines()[0]
         assert first.endswith(".")
-        assert [line for line in printed if line.split()[:1] == [name]] == [f"  {name:<14} {first}"]
+        assert [line for line in printed if line.split()[:1] == [name]] == [f"  {name:<{max(map(len, NAMES))}} {first}"]
     assert command_line.main(["--help"]) == 0
     assert capsys.readouterr().out.splitlines() == printed
 

@@ -1,26 +1,17 @@
-"""The rules that keep the repository one thing: who imports whom, what belongs together, what is exported."""
+"""The rules that keep the repository one thing: who imports whom, and what belongs together."""
 
 import ast
-import hashlib
-import json
-import re
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-from edge import cards, runtime
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_FAMILIES = ("datasets", "evaluators")
 NO_MODELS = ("zoo/gans/adversarial.py", "zoo/autoencoders/priors.py")  # in a family's folder, but no model
 BASES = {"TrainedModel", "AdversarialModel"}  # what models may subclass; they have neither network nor train step
+PLUMBING = ("__init__", "__main__", "runner", "lesson")  # in recipes/, but no recipe
 MAX_LINES = 400
-MODEL_BYTES = 6_000_000
-LARGE_MODELS = {"gan": 14_000_000}  # recipe -> bytes: only the dense GAN has 1.5 M weights
-ALL_BYTES = 100_000_000
-TRACKED = ("fp32", "dynamic")
 
 MODEL_LIBRARIES = {"numpy", "tensorflow", "keras", "tensorflow_probability"}
 MODEL_TOOLS = {"zoo.training", "zoo.layers", "zoo.noise", "zoo.gans.adversarial"}
@@ -53,7 +44,7 @@ MODELS = [
 ]
 MODEL_MODULES = {relative(path).removesuffix(".py").replace("/", ".") for path in MODELS}
 TOOLS = [path for path in python_files("zoo") if path not in MODELS and path.name != "__init__.py"]
-RECIPES = [path for path in python_files("recipes") if path.stem not in ("__init__", "__main__", "runner")]
+RECIPES = [path for path in python_files("recipes") if path.stem not in PLUMBING]
 
 
 def is_module(name):
@@ -134,7 +125,7 @@ def test_a_recipe_imports_no_other_recipe(path):
     for module, _ in imports(path):
         assert top(module) != "edge", f"{relative(path)} imports {module}"
         if top(module) == "recipes":
-            assert module == "recipes.runner", f"{relative(path)} imports {module}"
+            assert module in ("recipes.runner", "recipes.lesson"), f"{relative(path)} imports {module}"
 
 
 @pytest.mark.parametrize("path", python_files("edge"), ids=ids(python_files("edge")))
@@ -191,15 +182,19 @@ def test_a_model_has_a_recipe_a_test_and_a_row(path):
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=ids(RECIPES))
-def test_a_recipe_has_a_model_or_says_that_it_is_a_walkthrough(path):
+def test_a_recipe_has_a_model_or_says_of_what_kind_it_is(path):
     kinds = [
         ast.literal_eval(node.value)
         for node in parse(path).body
         if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["KIND"]
     ]
-    assert kinds in ([], ["walkthrough"])
-    has_model = path.stem in {model.stem for model in MODELS}
-    assert has_model != (kinds == ["walkthrough"]), f"{relative(path)}: a model of its name, or KIND = 'walkthrough'"
+    assert kinds in ([], ["walkthrough"], ["lesson"])
+    families = {model.stem: model.parent.name for model in MODELS}
+    if kinds == ["lesson"] or families.get(path.stem) == "probability":
+        assert kinds == ["lesson"] and families.get(path.stem, "probability") == "probability"
+    else:
+        has_model = path.stem in families
+        assert has_model != (kinds == ["walkthrough"]), f"{relative(path)}: a model of its name, or its KIND"
 
 
 def test_registered_names_are_unique():
@@ -276,121 +271,3 @@ def test_there_is_no_yaml_but_hidden_files():
     ]
     found += [path for path in ROOT.iterdir() if path.suffix in (".yaml", ".yml") and not path.name.startswith(".")]
     assert found == []
-
-
-# --- what is exported -------------------------------------------------------------------------
-
-EXPORTS = sorted((ROOT / "exported").glob("*/card.json"))
-
-
-def read_json(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def size(path):
-    return (
-        sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) if path.is_dir() else path.stat().st_size
-    )
-
-
-def bytes_in_git(folder):
-    """Size of what git holds of an export: card, pictures, SavedModel and the tracked precisions."""
-    files = read_json(folder / "card.json")["files"].values()
-    names = [entry["file"] for entry in files if entry.get("tracked")]
-    return sum(size(folder / name) for name in ("card.json", "samples.png", "saved_model", *names))
-
-
-def test_index_lists_every_export():
-    folders = sorted(path.name for path in (ROOT / "exported").glob("*") if path.is_dir())
-    assert folders == [path.parent.name for path in EXPORTS]  # no folder without a card
-    index = ROOT / "exported" / "index.json"
-    if not EXPORTS and not index.exists():
-        return  # nothing has been published yet
-    assert read_json(index) == {
-        "schema": 1,
-        "models": [
-            {"name": card["name"], "title": card["title"], "card": f"{card['name']}/card.json"}
-            for card in (read_json(path) for path in EXPORTS)
-        ],
-    }
-
-
-@pytest.mark.parametrize("path", EXPORTS, ids=[path.parent.name for path in EXPORTS])
-def test_an_export_is_what_its_card_says(path):
-    folder = path.parent
-    card = cards.read_card(folder)
-    assert card["name"] == folder.name
-    assert not card["name"].endswith("_digits")
-    assert (ROOT / "recipes" / f"{card['recipe']}.py").is_file()
-    assert (folder / "samples.png").is_file() and (folder / "saved_model" / "saved_model.pb").is_file()
-    named = {entry["file"] for entry in card["files"].values() if "file" in entry}
-    assert {file.name for file in folder.glob("*.tflite")} <= named  # nothing that the card does not know
-    for precision, entry in card["files"].items():
-        if "file" not in entry:
-            assert entry["not_shipped"] and precision != "fp32"
-            continue
-        assert entry["tracked"] == (precision in TRACKED)
-        file = folder / entry["file"]
-        assert file.exists() or not entry["tracked"], f"{file} is missing"
-        if file.exists():
-            assert (file.stat().st_size, sha256(file)) == (entry["bytes"], entry["sha256"])
-        quality, whole = entry["quality"], card["files"]["fp32"]["quality"]
-        if "psnr" in quality:  # of a model from picture to picture
-            assert quality["psnr"] >= whole["psnr"] - 0.3
-            if "trivial" in card:
-                assert quality["psnr"] > max(other["psnr"] for other in card["trivial"].values()) + 0.6
-        else:
-            assert quality["fid"] <= 1.10 * whole["fid"]  # false for NaN
-    if card["evaluator"]:
-        evaluator = ROOT / "zoo" / "evaluators" / f"{card['evaluator']['dataset']}.keras"
-        assert card["evaluator"]["sha256"] == sha256(evaluator), "it was scored with another evaluator"
-    else:
-        assert card["dataset"]["name"] == "photographs", "there is an evaluator for every data set with labels"
-    assert bytes_in_git(folder) <= LARGE_MODELS.get(card["recipe"], MODEL_BYTES)
-
-
-@pytest.mark.parametrize("path", EXPORTS, ids=[path.parent.name for path in EXPORTS])
-@pytest.mark.parametrize("precision", TRACKED)
-def test_an_export_runs(path, precision):
-    card = read_json(path)
-    if "not_shipped" in card["files"][precision]:
-        with pytest.raises(ValueError, match="is not shipped as"):
-            runtime.load(path.parent, precision)
-        return
-    model = runtime.load(path.parent, precision)
-    if model.main == "translate":
-        source = model.signature("translate").inputs["image"].shape
-        black, white = (np.full((9, *source[1:]), value, np.float32) for value in (-1, 1))
-        pictures = model.translate(np.concatenate([black, white]))
-    else:
-        pictures = model.pictures(first_seed=3, count=18)
-    (shape,) = [value["shape"] for value in card["signatures"][model.main]["outputs"]]
-    assert pictures.shape == (18, *shape[1:])
-    assert np.isfinite(pictures).all() and np.abs(pictures).max() <= 1.0
-    assert np.ptp(pictures, axis=0).max() > 0.5  # the seeds, or the sources, differ
-
-
-def test_exports_are_small():
-    assert sum(bytes_in_git(path.parent) for path in EXPORTS) <= ALL_BYTES
-
-
-EVALUATORS = sorted((ROOT / "zoo" / "evaluators").glob("*.keras"))
-
-
-def test_evaluators_and_cards_go_together():
-    assert "digits" in {path.stem for path in EVALUATORS}
-    assert {path.stem for path in EVALUATORS} == {path.stem for path in (ROOT / "zoo" / "evaluators").glob("*.json")}
-
-
-@pytest.mark.parametrize("path", EVALUATORS, ids=[path.stem for path in EVALUATORS])
-def test_an_evaluator_is_what_its_card_says(path):
-    card = read_json(path.with_suffix(".json"))
-    assert card["dataset"] == path.stem
-    assert (path.stat().st_size, sha256(path)) == (card["bytes"], card["sha256"])
-    assert path.stat().st_size < 2_000_000
-    assert card["test_accuracy"] > 0.85
-    assert re.fullmatch(r"[0-9a-f]{64}", card["sha256"]) and card["floor"]["fid"] > 0

@@ -1,0 +1,52 @@
+"""Every probability lesson: its smoke preset speaks, draws, asks three questions and answers them."""
+
+import dataclasses
+import importlib
+
+import numpy as np
+import pytest
+from command import only_run, run
+from PIL import Image
+
+from recipes import __main__ as command_line
+from recipes import lesson
+
+RECIPES = {name: importlib.import_module(f"recipes.{name}") for name in command_line.names()}
+LESSONS = [name for name, recipe in RECIPES.items() if getattr(recipe, "KIND", None) == "lesson"]
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_lesson_draws_asks_and_answers(name, tmp_path):
+    assert "folder" in {field.name for field in dataclasses.fields(RECIPES[name].Config)}
+    code, out, err = run(tmp_path, name, "--preset", "smoke")
+    assert code == 0, err
+    for number in ("1.", "2.", "3."):
+        assert sum(line.startswith(number) for line in out.splitlines()) == 2  # the question, and its answer
+    assert "nan" not in out.lower().split()
+    figures = sorted(only_run(tmp_path).glob("*.png"))
+    assert figures, "no figure"
+    for path in figures:
+        assert np.asarray(Image.open(path).convert("L")).std() > 5, f"{path.name} is blank"
+
+
+def test_a_lesson_has_three_questions_and_a_new_folder(tmp_path, capsys):
+    first = lesson.Lesson("sums", tmp_path / "new")
+    with pytest.raises(ValueError, match="exists"):
+        lesson.Lesson("sums", tmp_path / "new")
+    first.ask("1 + 1?", "2")
+    with pytest.raises(RuntimeError, match="3 questions, this one has 1"):
+        first.finish()
+    first.ask("1 + 2?", "3")
+    first.ask("2 + 2?", "4")
+    capsys.readouterr()
+    first.finish()
+    lines = [line for line in capsys.readouterr().out.splitlines() if line[:2] in ("1.", "2.", "3.")]
+    assert lines == ["1. 1 + 1?", "2. 1 + 2?", "3. 2 + 2?", "1. 2", "2. 3", "3. 4"]
+
+
+def test_formulas_are_not_wrapped(tmp_path, capsys):
+    speaker = lesson.Lesson("sums", tmp_path / "new")
+    speaker.say("word " * 40 + "\n    p(x) = " + "a + " * 40 + "b")
+    *words, formula = capsys.readouterr().out.splitlines()
+    assert len(words) == 2 and max(map(len, words)) <= lesson.WIDTH
+    assert formula == "    p(x) = " + "a + " * 40 + "b"
