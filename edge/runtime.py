@@ -25,6 +25,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge import cards, conditions
 
+# What models are for: pictures from seeds, pictures from pictures, log-probabilities of classes, anomaly scores.
+MAIN = ("generate_from_seed", "translate", "log_prob", "score")
+
 
 class Tensor(NamedTuple):
     """Shape and type of an input or an output."""
@@ -171,9 +174,8 @@ class Model:
 
     @property
     def main(self):
-        """Name of the signature that the model is for: from a seed or from a picture to a picture."""
-        translates = "translate" in self.signatures and "generate_from_seed" not in self.signatures
-        return "translate" if translates else "generate_from_seed"
+        """Name of the signature that the model is for: the first of `MAIN` that it has."""
+        return next((name for name in MAIN if name in self.signatures), MAIN[0])
 
     def zeros(self):
         """Inputs of the main signature, all zero: enough to measure how fast it is."""

@@ -196,7 +196,7 @@ def test_quality_is_measured_on_each_file_itself(gan):
 def test_a_rung_whose_samples_are_clearly_worse_is_not_shipped(gan):
     entry = gan.card["files"]["dynamic"]
     assert entry.keys() == {"not_shipped", "quality"} and entry["quality"]["fid"] == 10.0
-    assert entry["not_shipped"] == "its FID is 10.000, more than 1.10 times the 5.000 of fp32"
+    assert entry["not_shipped"] == "its FID is 10.000, more than 10 % worse than the 5.000 of fp32"
     with pytest.raises(ValueError, match=r"not shipped as dynamic \(its FID is 10\.000, .*: choose one of fp32"):
         gan.open("dynamic")
 

@@ -185,3 +185,20 @@ def test_the_card_tells_the_commit_and_changes_since(tmp_path):
     assert provenance() == (commit, True)
     shutil.rmtree(copy / ".git")
     assert provenance()[0] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "best", "good", "bad"),
+    [
+        ("fid", 2.0, 2.19, 2.21),
+        ("nll", 88.0, 88.9, 89.1),
+        ("psnr", 20.0, 19.75, 19.65),
+        ("auroc", 0.9, 0.895, 0.885),
+        ("accuracy", 0.9, 1.0, 0.885),
+    ],
+)
+def test_each_figure_has_its_direction_and_its_allowance(name, best, good, bad):
+    assert export._worse({name: good}, {name: best}) is None
+    assert f"its {name.upper()} is {bad:.3f}, more than" in export._worse({name: bad}, {name: best})
+    assert export._worse({name: float("nan")}, {name: best})
+    assert (export._cost({name: good}) < export._cost({name: bad})) is True

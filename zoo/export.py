@@ -33,8 +33,15 @@ SCHEMA = 1
 TRACKED = ("fp32", "dynamic")  # in git; the others are made again from saved_model/
 LARGEST_ERROR = 1e-4  # of any number from the fp32 file and the SavedModel, against Keras
 RMS_ERROR = 1e-2  # of the fp16 file's outputs: a trained generator's sharp edges amplify single roundings to 0.03
-WORST_FID_RATIO = 1.10
-WORST_PSNR_LOSS = 0.3  # dB, for models from picture to picture without an evaluator
+# Figure of quality -> whether more is better, the share and the amount that a quantised file may lose. Files are compared
+# by the first figure that their scores have; nll is in nats, psnr in dB, auroc and accuracy are shares.
+FIGURES = {
+    "fid": (False, 0.10, 0.0),
+    "nll": (False, 0.0, 1.0),
+    "psnr": (True, 0.0, 0.3),
+    "auroc": (True, 0.0, 0.01),
+    "accuracy": (True, 0.0, 0.01),
+}
 
 
 class DriftError(ValueError):
@@ -51,7 +58,7 @@ def export(folder, card, endpoints, networks, score, draw=None):
             commit, versions) is added here.
         endpoints: dictionary of `zoo.signatures.Endpoint`.
         networks: Keras models that the endpoints call; their weights are saved once.
-        score: function from an open `edge.runtime.Model` to a dictionary of numbers that has "fid" or "psnr"; None,
+        score: function from an open `edge.runtime.Model` to a dictionary of numbers that has one of `FIGURES`; None,
             where there is no evaluator, leaves the files unscored.
         draw: function from an open `edge.runtime.Model` to the pictures of samples.png, ten in a row; None draws those
             of the seeds 0 to 99.
@@ -146,12 +153,11 @@ def publish(export_folder, exported, force=False):
     target = pathlib.Path(exported) / card["name"]
     if (target / "card.json").exists() and not force:
         new, old = (each["files"]["fp32"]["quality"] for each in (card, _read_card(target)))
-        if old is not None and (new is None or not _figure(new) < _figure(old)):
-            name = "FID" if "fid" in old else "PSNR"
-            has = "no score" if new is None else f"{name} {abs(_figure(new)):.3f}"
+        if old is not None and (new is None or not _cost(new) < _cost(old)):
+            name = _figure(old)
+            has = "no score" if new is None else f"{name.upper()} {new[name]:.3f}"
             raise ValueError(
-                f"not published: {card['name']} has {has} and the published one {abs(_figure(old)):.3f}; "
-                "--force replaces it"
+                f"not published: {card['name']} has {has} and the published one {old[name]:.3f}; --force replaces it"
             )
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{card['name']}-", dir=target.parent) as scratch:
@@ -241,8 +247,8 @@ def _judge(path, precision, card, endpoints, score):
             raise
         return {"not_shipped": str(error)}
     quality = score(model) if score else None
-    if precision == "fp32" and quality is not None and not np.isfinite(_figure(quality)):
-        raise ValueError(f"{path.name} was not exported: its FID or PSNR is not finite")
+    if precision == "fp32" and quality is not None and not np.isfinite(_cost(quality)):
+        raise ValueError(f"{path.name} was not exported: its {_figure(quality).upper()} is not finite")
     if precision != "fp32" and quality is not None:
         reason = _worse(quality, card["files"]["fp32"]["quality"])
         if reason:
@@ -251,17 +257,24 @@ def _judge(path, precision, card, endpoints, score):
 
 
 def _figure(quality):
-    """What two files are compared by, less is better: the FID, or the negative PSNR where there is none."""
-    return quality["fid"] if "fid" in quality else -quality["psnr"]
+    """Name of the figure that two files are compared by."""
+    return next(name for name in FIGURES if name in quality)
+
+
+def _cost(quality):
+    """The figure with the sign by which less is better."""
+    name = _figure(quality)
+    return -quality[name] if FIGURES[name][0] else quality[name]
 
 
 def _worse(quality, best):
     """Why a quantised file is not as good as the fp32 file, or None."""
-    if "fid" in best and not quality["fid"] <= WORST_FID_RATIO * best["fid"]:
-        return f"its FID is {quality['fid']:.3f}, more than {WORST_FID_RATIO:.2f} times the {best['fid']:.3f} of fp32"
-    if "psnr" in best and not quality["psnr"] >= best["psnr"] - WORST_PSNR_LOSS:
-        return f"its PSNR is {quality['psnr']:.2f} dB, more than {WORST_PSNR_LOSS} under the {best['psnr']:.2f} of fp32"
-    return None
+    name = _figure(best)
+    _, factor, loss = FIGURES[name]
+    if _cost(quality) <= _cost(best) + factor * abs(best[name]) + loss:  # false for NaN
+        return None
+    allowed = f"{100 * factor:.0f} %" if factor else f"{loss:g}"
+    return f"its {name.upper()} is {quality[name]:.3f}, more than {allowed} worse than the {best[name]:.3f} of fp32"
 
 
 def _compare(what, given, wanted, precision):
