@@ -33,7 +33,7 @@ SCHEMA = 1
 TRACKED = ("fp32", "dynamic")  # in git; the others are made again from saved_model/
 LARGEST_ERROR = 1e-4  # of any number from the fp32 file and the SavedModel, against Keras
 RMS_ERROR = 1e-2  # of the fp16 file's outputs: a trained generator's sharp edges amplify single roundings to 0.03
-# Figure of quality -> whether more is better, the share and the amount that a quantised file may lose. Files are compared
+# Figure of quality -> whether more is better, the share and the amount a quantised file may lose. Files are compared
 # by the first figure that their scores have; nll is in nats, psnr in dB, auroc and accuracy are shares.
 FIGURES = {
     "fid": (False, 0.10, 0.0),
