@@ -5,7 +5,15 @@
 
 Each recipe runs in a process of its own, one after the other, seed by seed, at a constant learning rate. After every
 epoch a few pictures are scored against the validation split; scoring is not counted. Between two epochs the FID is
-interpolated.
+interpolated. The first, on one core of an AMD EPYC, 31 minutes in all with scoring and export:
+
+    FID, 3 seeds       after 60 s           after 3,819 steps of the generator
+    wgan       0.43 (0.38 to 0.48)                         0.45 (0.41 to 0.49)
+    gan        0.48 (0.44 to 0.52)                         0.47 (0.44 to 0.49)
+    dcgan      0.56 (0.42 to 0.69)                         0.59 (0.43 to 0.72)
+    wgan_gp    0.58 (0.56 to 0.61)                         0.59 (0.53 to 0.63)
+
+The 8x8 digits are too easy to rank them: the spread over seeds is as large as the differences.
 """
 
 from dataclasses import dataclass
