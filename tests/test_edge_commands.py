@@ -115,7 +115,7 @@ BROKEN_ARTIFACTS = [
     (
         lambda f: edit_card(f, files={"fp32": {"file": "../x", "sha256": ""}}),
         [],
-        "is not a plain file name",
+        "'files.fp32.file' must be a plain file name, got '../x'",
     ),
     (flip_a_byte, [], "does not match the sha256 in its card"),
     (truncate, [], "does not match the sha256 in its card"),
@@ -229,7 +229,7 @@ FORBIDDEN = {"tensorflow", "keras", "tf_keras", "zoo", "recipes", "scipy", "skle
 @pytest.fixture
 def device(artifact, tmp_path):
     """A folder with a copy of edge/ and exported/ and nothing else of the repository."""
-    without_caches = shutil.ignore_patterns("__pycache__", "web", "c")
+    without_caches = shutil.ignore_patterns("__pycache__", "web", "c", "arm")
     shutil.copytree(ROOT / "edge", tmp_path / "device" / "edge", ignore=without_caches)
     shutil.copytree(artifact.exported, tmp_path / "device" / "exported")
     return tmp_path / "device"

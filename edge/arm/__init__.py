@@ -1,1 +1,1 @@
-"""Proof that an ARM64 processor makes the same pictures: every file is run here and by an emulated one, and compared."""
+"""Proof that an ARM64 processor makes the same pictures: files are run here and by an emulated one, and compared."""

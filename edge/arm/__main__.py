@@ -4,9 +4,9 @@
     python -m edge.arm build/arm                       # every file in exported/, seeds 0 to 3
     python -m edge.arm build/arm exported/dcgan_mnist  # the files of one folder
 
-qemu-user runs ARM64 programs on this machine: the Python in the folder, and, where aarch64-linux-gnu-gcc is there, the C
-program of edge/c with the libLiteRt.so of the ARM64 wheel, for seed 0. Emulated seconds say nothing of a phone's, so none are
-printed. Exit code 1 says that a file is further off than it may be.
+qemu-user runs ARM64 programs on this machine: the Python in the folder, and, where aarch64-linux-gnu-gcc is there, the
+C program of edge/c with the libLiteRt.so of the ARM64 wheel, for seed 0. Emulated seconds say nothing of a phone's, so
+none are printed. Exit code 1 says that a file is further off than it may be.
 """
 
 import argparse
