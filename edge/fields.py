@@ -49,6 +49,15 @@ def is_attribute(value):
     return isinstance(value, dict) and is_text(value.get("name")) and is_range(value.get("range"))
 
 
+def is_column(value):
+    """A column of a table that a model judges: numbers, or categories with their values."""
+    if not isinstance(value, dict) or not is_text(value.get("name")):
+        return False
+    if value.get("kind") == "category":
+        return is_list(value.get("values"), lambda each: is_text(each) or is_number(each), 100_000)
+    return value.get("kind") == "number"
+
+
 def is_example(value):
     """A class, a text, or a list of attributes."""
     return is_text(value) or (type(value) is int and value >= 0) or is_list(value, is_number, 1000)
@@ -90,6 +99,9 @@ CARD = {
         "a list of words",
     ),
     "attributes": (lambda value: is_list(value, is_attribute, 1000), "a list of objects with a name and a range"),
+    "columns": (lambda value: is_list(value, is_column, 10_000), "a list of objects with a name and a kind"),
+    "threshold": (is_number, "a number"),
+    "typical": (is_range, "two numbers"),
     "examples": (lambda value: is_list(value, is_example, 1000), "a list of classes, texts or lists of numbers"),
 }
 FILE = {

@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import fuzzing
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge import __main__ as command_line
-from edge import cards, graph, probe, runtime
+from edge import cards, drawing, graph, probe, runtime
 
 pytest_plugins = ["edge_artifact"]
 
@@ -123,6 +125,10 @@ def test_cards_that_are_no_cards(folder, text, sentence):
         ("attributes", [{"name": "a", "range": [1, 0]}], "'attributes' must be a list"),
         ("attributes", [{"name": "a", "range": [0, 1]}], "as many numbers as there are attributes"),
         ("examples", [{}], "'examples' must be a list"),
+        ("columns", [{"name": "a", "kind": "word"}], "'columns' must be a list of objects with a name and a kind"),
+        ("columns", [{"name": "a", "kind": "category", "values": [[]]}], "'columns' must be a list"),
+        ("threshold", "1", "'threshold' must be a number"),
+        ("typical", [2, 1], "'typical' must be two numbers"),
         ("latent_dim", -1, "'latent_dim' must be a whole number"),
         ("signatures", [], "'signatures' must be an object"),
         ("signatures", {"generate": {"inputs": [{"name": "z", "shape": [1, "a"]}]}}, "signatures.'generate' is not as"),
@@ -306,3 +312,31 @@ def test_a_crash_and_a_hang_become_sentences(lone, monkeypatch):
     (site / "sitecustomize.py").unlink()
     monkeypatch.setattr(probe, "SECONDS", 60)
     assert runtime.load(lone).pictures(0, 1).shape == (1, 8, 8, 1)
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tif", "webp"])
+def test_damaged_pictures(suffix, tmp_path):
+    random = np.random.default_rng(5)
+    whole = tmp_path / f"whole.{suffix}"
+    Image.fromarray(random.integers(0, 255, (20, 30, 3), np.uint8)).save(whole)
+    assert sentence_of(drawing.read_source, whole, (8, 8, 3), None) is None
+    path = tmp_path / f"damaged.{suffix}"
+    refused = 0
+    for _ in range(100):
+        path.write_bytes(fuzzing.damaged(whole.read_bytes(), random))
+        refused += sentence_of(drawing.read_source, path, (8, 8, 3), None) is not None
+    assert refused > 10
+
+
+def test_pictures_that_would_fill_the_memory(tmp_path):
+    for width, height in [(60_000, 60_000), (10_000, 10_000)]:
+        path = tmp_path / "bomb.png"
+        Image.new("1", (8, 8)).save(path)
+        data = bytearray(path.read_bytes())
+        data[16:24] = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
+        path.write_bytes(data)
+        assert "is too large: at most 89,478,485 pixels" in sentence_of(drawing.read_source, path, (8, 8, 1), None)
