@@ -2,6 +2,7 @@
 
 import copy
 import json
+import signal
 
 import numpy as np
 
@@ -80,15 +81,20 @@ def absurd(card, random):
 
 
 def open_many(paths, log):
-    """In a child process: opens and runs files one after the other, and notes in `log` what became of each."""
+    """In a child process: opens and runs files one after the other, and notes in `log` what became of each.
+
+    A crash ends the process, and so does a file that takes ten seconds of processor time.
+    """
     probe.limit_this_process()
     with open(log, "a") as file:
         for path in paths:
             file.write(f"{path.name} ")
             file.flush()
+            signal.setitimer(signal.ITIMER_PROF, 10)
             try:
                 graph.check(path)
                 probe.run_all(path)
                 file.write("runs\n")
             except (ValueError, OSError, RuntimeError, MemoryError):
                 file.write("refused\n")
+            file.flush()

@@ -65,6 +65,14 @@ def test_every_rung_is_good_or_has_a_reason(name):
             assert rung.loss is None or rung.loss > 1.0, rung
 
 
+def test_the_readme_has_the_numbers_of_the_cards():
+    cards_of = [card for _, card in runtime.list_models()]
+    right = ladder.table(cards_of).splitlines()
+    shown = (EXPORTED.parent / "README.md").read_text().partition("--ladder</code>")[2].partition("</details>")[0]
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+    assert len(rows) > 2 and set(rows) <= set(right)
+
+
 def test_command(artifact_folder, capsys):
     assert benchmark.main([str(artifact_folder), "--ladder"]) == 0
     assert "| tiny | FID | 2.000," in capsys.readouterr().out
