@@ -31,6 +31,11 @@ class Parser(argparse.ArgumentParser):
         raise ValueError(f"{message} (see --help)")
 
 
+def stop_printing():
+    """Lets a program end quietly whose output nobody reads any more, as with `| head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def make_parser():
     """Describes the command line."""
     parser = Parser(
@@ -164,8 +169,8 @@ def main(argv=None):
         else:
             make_pictures(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        stop_printing()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

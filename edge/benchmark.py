@@ -30,7 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from edge import cards, ladder, runtime
-from edge.__main__ import Parser
+from edge.__main__ import Parser, stop_printing
 
 ROUNDS = 3
 WARM_UP_RUNS = 5
@@ -231,7 +231,7 @@ def main(argv=None):
         options = make_parser().parse_args(argv)
         if options.ladder:
             models = [cards.card_of(options.model)] if options.model else [card for _, card in runtime.list_models()]
-            print(ladder.table(models))
+            print(ladder.table(models), flush=True)
             return 0
         if options.model is None:
             raise ValueError("a model is needed (see --help)")
@@ -252,6 +252,8 @@ def main(argv=None):
         if options.json:
             content = {"model": models[0].name, "machine": here, "rounds": ROUNDS}
             write_json(options.json, {**content, "runs": options.runs, "rows": rows})
+    except BrokenPipeError:
+        stop_printing()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

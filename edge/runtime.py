@@ -135,7 +135,10 @@ class Model:
         self.signatures = {}
         self._runners = {}
         for name in interpreter.get_signature_list():
-            runner = interpreter.get_signature_runner(name)
+            try:
+                runner = interpreter.get_signature_runner(name)
+            except RuntimeError as error:
+                raise graph.damaged(path, first_line(error)) from error
             inputs = tensors(runner.get_input_details())
             outputs = tensors(runner.get_output_details())
             self.signatures[name] = Signature(inputs, outputs)

@@ -88,9 +88,10 @@ def test_card_of_a_folder_and_of_a_lone_file(artifact, embed_card, tmp_path, cap
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs pipes as Unix has them")
-def test_a_reader_that_has_seen_enough_is_no_error():
+@pytest.mark.parametrize("words", [["edge", "dcgan_mnist", "--card"], ["edge.benchmark", "--ladder"], ["edge"]])
+def test_a_reader_that_has_seen_enough_is_no_error(words):
     program = subprocess.Popen(
-        [sys.executable, "-m", "edge", "dcgan_mnist", "--card"],
+        [sys.executable, "-m", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=ROOT,
