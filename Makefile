@@ -1,7 +1,7 @@
 # make demo   from nothing to a generated picture: install, train, measure, export, run without TensorFlow
 # make test   the tests that need neither network nor data (minutes)
 # make check  all tests, also the slow ones, and the style
-# make arm    every exported file on an emulated ARM64 processor, compared with this one (Debian or Ubuntu: minutes)
+# make arm    every exported file on an emulated ARM64 processor, compared with this one (Debian: minutes)
 
 PYTHON ?= python3
 VENV := .venv

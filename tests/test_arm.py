@@ -50,7 +50,7 @@ def test_mistakes(tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.skipif(
     not all(map(shutil.which, ("qemu-aarch64-static", "apt-get", "dpkg"))),
-    reason="needs qemu-user-static on Debian or Ubuntu",
+    reason="needs qemu-user-static on Debian",
 )
 def test_one_model_emulated(capsys):
     """Needs the package indexes of Debian and Python, unless `make arm` has run."""

@@ -3,7 +3,7 @@
 #
 #     edge/arm/install.sh build/arm
 #
-# Needs Debian or Ubuntu (apt-get, dpkg), pip, a network, and the package qemu-user-static.
+# Needs Debian (apt-get, dpkg and its keys), pip, a network, and the package qemu-user-static.
 set -euo pipefail
 
 folder=$(mkdir -p "${1:?usage: install.sh FOLDER}" && cd "$1" && pwd)
@@ -12,7 +12,7 @@ requirements=$(cd "$(dirname "$0")/.." && pwd)/requirements.txt
 
 for program in apt-get dpkg qemu-aarch64-static; do
     if ! command -v "$program" > /dev/null; then
-        echo "error: $program is missing: on Debian or Ubuntu, apt-get install qemu-user-static" >&2
+        echo "error: $program is missing: on Debian, apt-get install qemu-user-static" >&2
         exit 2
     fi
 done
