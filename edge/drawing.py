@@ -133,5 +133,5 @@ def _read_pixels(path, mode, size, how):
                 return np.asarray(image.convert(mode).resize(size, how))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(f"{path} is too large: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read") from None
-    except (SyntaxError, struct.error, EOFError, IndexError, TypeError, OverflowError) as error:  # of damaged files
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:  # Pillow's decoders, of damaged files
         raise ValueError(f"{path} is damaged, or no picture: {error}") from error

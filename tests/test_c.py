@@ -94,23 +94,43 @@ def test_conditions(program, tmp_path, name):
     assert np.abs(raw - other).max() > 0.1  # what is asked for matters
 
 
-@pytest.fixture(scope="module")
-def colour(tmp_path_factory):
-    """A file that makes one 2 x 3 picture in colour, beyond white and black at places."""
+def make_file(folder, picture, dtype):
+    """A file whose picture is a constant and the seed, which has the type `dtype`."""
     import tensorflow as tf
 
-    values = np.array([[-1.5, -1, 0], [1, 1.5, 0.25], [-0.5, 0.5, 0], [1 / 255, 0.1, 0.2]], np.float32)
-    picture = tf.constant(np.vstack([values, -values[:2]]).reshape(1, 2, 3, 3))
     module = tf.Module()
     module.call = tf.function(
-        lambda seed: {"image": picture + tf.cast(seed, tf.float32)[:, None, None, None]},
-        input_signature=[tf.TensorSpec([1], tf.int32, name="seed")],
+        lambda seed: {"image": tf.constant(picture) + tf.cast(seed, tf.float32)[:, None, None, None]},
+        input_signature=[tf.TensorSpec([1], dtype, name="seed")],
     )
-    folder = tmp_path_factory.mktemp("colour")
     tf.saved_model.save(module, str(folder / "saved"), signatures={"generate_from_seed": module.call})
     converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"), signature_keys=["generate_from_seed"])
-    (folder / "colour.tflite").write_bytes(converter.convert())
-    return folder / "colour.tflite", picture.numpy()[0]
+    path = folder / "made.tflite"
+    path.write_bytes(converter.convert())
+    return path
+
+
+def test_a_seed_of_another_type(program, tmp_path):
+    path = make_file(tmp_path, np.zeros((1, 2, 3, 1), np.float32), "float32")
+    finished = run(program, path, "--out", tmp_path / "x.pgm")
+    assert finished.returncode == 2
+    assert f"error: the input seed of {path} is not one int32 (type 1, 1 numbers)\n" in finished.stderr
+
+
+def test_a_crash_of_litert_is_a_sentence(program, tmp_path):
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes((EXPORTED / "dcgan_mnist" / "dcgan_mnist.tflite").read_bytes()[:9000])
+    finished = run(program, cut, "--out", tmp_path / "x.pgm")
+    assert finished.returncode == 2
+    assert f"error: LiteRT crashed on {cut} (signal 11): it is damaged\n" in finished.stderr
+
+
+@pytest.fixture
+def colour(tmp_path):
+    """A file that makes one 2 x 3 picture in colour, beyond white and black at places."""
+    values = np.array([[-1.5, -1, 0], [1, 1.5, 0.25], [-0.5, 0.5, 0], [1 / 255, 0.1, 0.2]], np.float32)
+    picture = np.vstack([values, -values[:2]]).reshape(1, 2, 3, 3)
+    return make_file(tmp_path, picture, "int32"), picture[0]
 
 
 def test_colours_rounding_and_clipping(program, colour, tmp_path):

@@ -253,6 +253,14 @@ def test_a_file_without_the_functions_of_its_name(lone):
     assert "'latents' of lone needs 'z' among its outputs" in sentence_of(model.interpolate, 0, 1, 2)
 
 
+@pytest.mark.parametrize("shape", [(), (0, 8, 8, 1)])
+def test_a_batch_of_nothing_does_not_loop(artifact, shape):
+    model = runtime.load(artifact.folder)
+    empty = {"image": runtime.Tensor(shape, np.dtype("float32"))}
+    model.signatures["generate_batch"] = model.signatures["generate_batch"]._replace(outputs=empty)
+    assert "needs 'image' among its outputs, but has float32 (" in sentence_of(model.pictures, 0, 1)
+
+
 def open_in_children(log, paths):
     """Opens files in child processes, a new one after each crash.
 
@@ -329,6 +337,16 @@ def test_damaged_pictures(suffix, tmp_path):
         path.write_bytes(fuzzing.damaged(whole.read_bytes(), random))
         refused += sentence_of(drawing.read_source, path, (8, 8, 3), None) is not None
     assert refused > 10
+
+
+def test_a_picture_that_its_decoder_stumbles_over(tmp_path):
+    path = tmp_path / "chunk.png"
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (20, 30, 3), np.uint8)).save(path)
+    data = bytearray(path.read_bytes())
+    length = int.from_bytes(data[33:37], "big") - 100  # of the chunk after the header, which now ends too early
+    data[33:37] = length.to_bytes(4, "big")
+    path.write_bytes(data)
+    assert "chunk.png is damaged, or no picture: " in sentence_of(drawing.read_source, path, (8, 8, 3), None)
 
 
 def test_pictures_that_would_fill_the_memory(tmp_path):
