@@ -20,7 +20,7 @@ def is_text(value):
 
 def is_name(value):
     """Text that is also safe as the name of a file: no folders, not hidden."""
-    return is_text(value) and len(value) <= 100 and not value.startswith(".") and not set(value) & set('/\\:*?"<>|')
+    return is_text(value) and len(value) <= 100 and not value.startswith(".") and not set(value) & set("/\\:")
 
 
 def is_number(value):

@@ -15,6 +15,7 @@ from PIL import Image
 
 from edge import __main__ as command_line
 from edge import cards, drawing, graph, probe, runtime
+from zoo import tflite
 
 pytest_plugins = ["edge_artifact"]
 
@@ -150,6 +151,12 @@ def test_fields_of_wrong_type_or_size(folder, field, value, sentence):
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
     said = sentence_of(cards.read_card, folder)
     assert said is not None and sentence in said
+
+
+def test_the_converters_reason_may_stand_in_a_card():
+    words = [sys.executable, "-c", "import sys; sys.exit('first\\nerror: \\033[31mred\\tline\\nlast')"]
+    child = subprocess.run(words, capture_output=True, text=True)
+    assert tflite._reason(child) == " [31mred line"
 
 
 def test_links_that_leave_the_folder(folder, tmp_path, monkeypatch):
