@@ -1,13 +1,14 @@
 # make demo   from nothing to a generated picture: install, train, measure, export, run without TensorFlow
 # make test   the tests that need neither network nor data (minutes)
 # make check  all tests, also the slow ones, and the style
+# make arm    every exported file on an emulated ARM64 processor, compared with this one (Debian: minutes)
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DEMO := runs/demo
 
-.PHONY: demo test check install
+.PHONY: demo test check arm install install-dev
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -28,6 +29,10 @@ check: install-dev
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(RUN) -m pytest -n 2 --dist worksteal
+
+arm: install
+	PYTHON=$(RUN) edge/arm/install.sh build/arm
+	$(RUN) -m edge.arm build/arm
 
 install: $(VENV)/installed
 

@@ -14,5 +14,6 @@ or, from Python,
     model = runtime.load("dcgan_fashion_mnist", precision="dynamic")
     pictures = model.pictures(first_seed=3, count=16)         # (16, 28, 28, 1), float32 in [-1, 1]
 
-`runtime.py` is the part to read: it shows the few calls that any client of a `.tflite` file needs.
+`runtime.py` is the part to read: it shows the few calls that any client of a `.tflite` file needs. `README.md` has them
+in Kotlin, Swift and C.
 """

@@ -10,9 +10,11 @@ Run it from the folder that holds `edge/`:
     python -m edge cgan_fashion_mnist --label sneaker                    # what to draw: also
                                        # --attributes brightness=0.9 coverage=0.2, --text "a dark boot"
     python -m edge pix2pix_edges_fashion_mnist --image outline.png       # a picture of a picture
+    python -m edge dcgan_fashion_mnist --card                            # the card; also of a lone .tflite file
 """
 
 import argparse
+import os
 import sys
 import time
 
@@ -27,6 +29,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message):
         """Raises instead of leaving the program, so that `main` reports it."""
         raise ValueError(f"{message} (see --help)")
+
+
+def stop_printing():
+    """Lets a program end quietly whose output nobody reads any more, as with `| head`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_parser():
@@ -52,6 +59,7 @@ def make_parser():
     asked.add_argument("--image", help="for a model that makes pictures of pictures: the picture file")
     parser.add_argument("--count", type=int, help="number of pictures (default 16, or 1 with --image)")
     parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
+    parser.add_argument("--card", action="store_true", help="print the model's card as JSON: what an app must know")
     parser.add_argument("--out", help="picture file (default: a PNG in this folder)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
     parser.add_argument("--scale", type=int, help="screen pixels for a pixel (default: readable)")
@@ -125,7 +133,7 @@ def make_pictures(options):
 
     start = time.perf_counter()
     if options.image is not None:
-        shape = model.signature("translate").inputs["image"].shape[1:]
+        shape = model.tensor("translate", "inputs", "image").shape[1:]
         source = drawing.read_source(options.image, shape, model.card.get("task"))
         pictures = model.translate(source.repeat(count, axis=0), options.seed)
         seeds = options.seed
@@ -156,8 +164,13 @@ def main(argv=None):
         options = make_parser().parse_args(argv)
         if options.model is None:
             print_models()
+        elif options.card:
+            print(cards.as_text(cards.card_of(options.model)))
         else:
             make_pictures(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        stop_printing()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

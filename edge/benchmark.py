@@ -12,6 +12,8 @@ process, Python included.
 Each measurement runs in a fresh process, so that no file profits from another's warm caches or
 carries its memory. Other programs disturb measurements for seconds at a time; so all rows are
 measured in turn, three times over, and the table has the median of the three.
+
+    python -m edge.benchmark --ladder      # measures nothing: quality, size and latency that the cards have
 """
 
 import argparse
@@ -27,8 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import cards, runtime
-from edge.__main__ import Parser
+from edge import cards, ladder, runtime
+from edge.__main__ import Parser, stop_printing
 
 ROUNDS = 3
 WARM_UP_RUNS = 5
@@ -214,10 +216,11 @@ def make_parser():
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", help="a name, a folder with card.json, or a .tflite file")
+    parser.add_argument("model", nargs="?", help="a name, a folder with card.json, or a .tflite file")
     parser.add_argument("--precision", nargs="+", help="precisions (default: all on disk)")
     parser.add_argument("--threads", nargs="+", type=int, default=[1], help="CPU threads")
     parser.add_argument("--runs", type=int, default=200, help="timed pictures in each round")
+    parser.add_argument("--ladder", action="store_true", help="print what the cards say of every precision")
     parser.add_argument("--json", help="also write the numbers to this file")
     return parser
 
@@ -226,6 +229,12 @@ def main(argv=None):
     """Runs the command line and returns the exit code: 0, or 2 after a mistake of the user."""
     try:
         options = make_parser().parse_args(argv)
+        if options.ladder:
+            models = [cards.card_of(options.model)] if options.model else [card for _, card in runtime.list_models()]
+            print(ladder.table(models), flush=True)
+            return 0
+        if options.model is None:
+            raise ValueError("a model is needed (see --help)")
         if options.runs < 1:
             raise ValueError(f"runs must be at least 1, got {options.runs}")
         if min(options.threads) < 1:
@@ -243,6 +252,8 @@ def main(argv=None):
         if options.json:
             content = {"model": models[0].name, "machine": here, "rounds": ROUNDS}
             write_json(options.json, {**content, "runs": options.runs, "rows": rows})
+    except BrokenPipeError:
+        stop_printing()
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -3,19 +3,21 @@
 A model is a folder `exported/<name>/` with `card.json` and one `.tflite` file for each precision.
 The card says what the model is, where it comes from, what its functions take and return, how good
 and how large each file is, and each file's hash, so that a damaged or foreign file is noticed
-before it runs.
+before it runs. `edge/fields.py` says what the fields of a card may hold.
 """
 
 import difflib
 import hashlib
 import json
+import re
+import reprlib
 from pathlib import Path
 
-import numpy as np
-from ai_edge_litert import schema_py_generated as schema
+from edge import fields, graph
 
 EXPORTED = Path(__file__).resolve().parent.parent / "exported"
 SCHEMA = 1
+MAX_CARD = 8_000_000  # bytes; those of the zoo have about 10,000
 CARD_KEYS = ("schema", "name", "title", "signatures", "files")
 
 
@@ -31,23 +33,29 @@ def parse_card(data, source, keys):
         The card as a dictionary.
 
     Raises:
-        ValueError: It is not JSON, has another schema number, or lacks a key.
+        ValueError: It is too long or not JSON, has another schema number, lacks a key, or has a field of another type
+            or size than a card has.
     """
+    if len(data) > MAX_CARD:
+        raise ValueError(f"{source} has {len(data):,} bytes, at most {MAX_CARD:,} are read")
     try:
         card = json.loads(data)
     except ValueError as error:
         raise ValueError(f"{source} is not valid JSON: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{source} is not a card: it is nested too deeply") from None
     kind = type(card).__name__
     if kind != "dict":
         raise ValueError(f"{source} is not a card: it holds a {kind}, not an object")
     if card.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(
-            f"{source} has schema {card['schema']!r}, but this program reads schema {SCHEMA}: "
+            f"{source} has schema {reprlib.repr(card['schema'])}, but this program reads schema {SCHEMA}: "
             "use the edge/ folder of the commit that exported it"
         )
     missing = [key for key in keys if key not in card]
     if missing:
         raise ValueError(f"{source} lacks {', '.join(missing)}: export the model again")
+    fields.check(card, source)
     return card
 
 
@@ -60,35 +68,47 @@ def read_card(folder):
             a reason why it is not shipped.
     """
     path = Path(folder) / "card.json"
-    card = parse_card(path.read_bytes(), path, CARD_KEYS)
-    if type(card["files"]) is not dict:
-        raise ValueError(f"{path} is broken: 'files' must be an object, one entry a precision")
+    check_inside(path, path.parent)
+    with path.open("rb") as file:
+        card = parse_card(file.read(MAX_CARD + 1), path, CARD_KEYS)
     for precision, entry in card["files"].items():
-        if isinstance(entry, dict) and "not_shipped" in entry:
+        if "not_shipped" in entry:
             continue
-        if not isinstance(entry, dict) or not {"file", "sha256"} <= entry.keys():
+        if not {"file", "sha256"} <= entry.keys():
             raise ValueError(f"{path} is broken: files.{precision} needs file and sha256")
-        if Path(str(entry["file"])).name != entry["file"]:
-            raise ValueError(f"{path} is broken: files.{precision}.file is not a plain file name")
     return card
+
+
+def check_inside(path, folder):
+    """Refuses a path that a symbolic link leads out of its folder."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{path} is refused: it leads out of its folder, to {path.resolve()}")
 
 
 def embedded_card(path):
     """Reads the copy of the card inside a `.tflite` file (metadata entry `model_card.json`).
 
-    A `.tflite` file is a FlatBuffer; the accessors of its schema read single fields and leave the
-    weights alone. The copy has no hashes, since a file cannot contain its own.
+    The copy has no hashes, since a file cannot contain its own.
 
     Raises:
-        ValueError: The file has no such entry, or the card in it is broken.
+        ValueError: The file is damaged, has no such entry, or the card in it is broken.
     """
-    model = schema.Model.GetRootAs(path.read_bytes(), 0)
-    for index in range(model.MetadataLength()):
-        entry = model.Metadata(index)
-        if entry.Name() == b"model_card.json" and entry.Buffer() < model.BuffersLength():
-            data = np.asarray(model.Buffers(entry.Buffer()).DataAsNumpy(), np.uint8).tobytes()
-            return parse_card(data, f"the card inside {path}", keys=("schema", "name"))
-    raise ValueError(f"{path} has no card, neither inside nor in a card.json beside it")
+    data = graph.metadata(path, b"model_card.json")
+    if data is None:
+        raise ValueError(f"{path} has no card, neither inside nor in a card.json beside it")
+    return parse_card(data, f"the card inside {path}", keys=("schema", "name"))
+
+
+def card_of(name_or_path):
+    """Returns the card of a model: that of a folder, or the one inside a `.tflite` file."""
+    path = find(name_or_path)
+    return read_card(path) if path.is_dir() else embedded_card(path)
+
+
+def as_text(card):
+    """Returns a card as JSON that people read: lists of numbers on one line."""
+    numbers = re.compile(r"\[[-+\d.eE,\s]*\]")
+    return numbers.sub(lambda found: " ".join(found.group().split()), json.dumps(card, indent=1))
 
 
 def precisions_on_disk(folder, card):
@@ -109,6 +129,7 @@ def find(name_or_path):
     text = str(name_or_path)
     named = EXPORTED / text
     if Path(text).name == text and (named / "card.json").is_file():
+        check_inside(named, EXPORTED)
         return named
     path = Path(text)
     if path.is_dir() and not (path / "card.json").is_file():
@@ -145,6 +166,7 @@ def file_of(folder, card, precision):
     path = folder / entry["file"]
     if not path.is_file():
         raise ValueError(f"{path} is not on disk: {remake_hint(folder)} makes it")
+    check_inside(path, folder)
     return path
 
 

@@ -1,6 +1,8 @@
 """Pictures as arrays become grids and files."""
 
 import math
+import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -102,22 +104,34 @@ def read_source(path, shape, task):
 
     Raises:
         OSError: There is no such file, or it is no picture.
-        ValueError: A picture to inpaint has no hole, or a class is unknown.
+        ValueError: A picture is damaged or huge, one to inpaint has no hole, or a class is unknown.
     """
     height, width, channels = shape
-    with Image.open(path) as image:
-        if task == "segmentation":
-            numbers = np.asarray(image.convert("L").resize((width, height), Image.Resampling.NEAREST))
-            if numbers.max() > channels:
-                raise ValueError(f"{path} has the grey value {numbers.max()}, but there are {channels} classes")
-            maps = numbers[..., None] == np.arange(1, channels + 1)  # (H, W, S)
-            return (2.0 * maps - 1.0).astype(np.float32)[None]
-        colours = channels - (task == "inpainting")
-        pixels = image.convert("LA" if colours == 1 else "RGBA").resize((width, height), Image.Resampling.BICUBIC)
-    values = np.asarray(pixels)
+    if task == "segmentation":
+        numbers = _read_pixels(path, "L", (width, height), Image.Resampling.NEAREST)
+        if numbers.max() > channels:
+            raise ValueError(f"{path} has the grey value {numbers.max()}, but there are {channels} classes")
+        maps = numbers[..., None] == np.arange(1, channels + 1)  # (H, W, S)
+        return (2.0 * maps - 1.0).astype(np.float32)[None]
+    colours = channels - (task == "inpainting")
+    values = _read_pixels(path, "LA" if colours == 1 else "RGBA", (width, height), Image.Resampling.BICUBIC)
     picture, there = values[..., :-1], values[..., -1:] >= 128
     if task == "inpainting":
         if there.all():
             raise ValueError(f"{path} has no hole: make transparent what is to be painted")
         picture = np.concatenate([np.where(there, picture, 0), np.where(there, 0, 255)], axis=2)
     return (picture / np.float32(127.5) - np.float32(1.0)).astype(np.float32)[None]
+
+
+def _read_pixels(path, mode, size, how):
+    """The bytes of a picture file of whatever kind, converted and scaled."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is odd in a file and does no harm
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                return np.asarray(image.convert(mode).resize(size, how))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(f"{path} is too large: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read") from None
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:  # Pillow's decoders, of damaged files
+        raise ValueError(f"{path} is damaged, or no picture: {error}") from error

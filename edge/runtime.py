@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from edge import cards, conditions
+from edge import cards, conditions, graph, probe
 
 # What models are for: pictures from seeds, pictures from pictures, log-probabilities of classes, anomaly scores.
 MAIN = ("generate_from_seed", "translate", "log_prob", "score")
@@ -60,8 +60,14 @@ def first_line(error):
     return lines[0].rstrip(".")
 
 
+def zeros(signature):
+    """Inputs of a signature, all zero."""
+    return {name: np.zeros(*tensor) for name, tensor in signature.inputs.items()}
+
+
 def open_interpreter(path, threads):
-    """Opens a `.tflite` file; LiteRT checks the file's structure before using it."""
+    """Opens a `.tflite` file, after a look at its graphs; LiteRT checks the file's structure before using it."""
+    graph.check(path)
     try:
         return Interpreter(model_path=str(path), num_threads=threads)
     except (ValueError, RuntimeError) as error:
@@ -129,7 +135,10 @@ class Model:
         self.signatures = {}
         self._runners = {}
         for name in interpreter.get_signature_list():
-            runner = interpreter.get_signature_runner(name)
+            try:
+                runner = interpreter.get_signature_runner(name)
+            except RuntimeError as error:
+                raise graph.damaged(path, first_line(error)) from error
             inputs = tensors(runner.get_input_details())
             outputs = tensors(runner.get_output_details())
             self.signatures[name] = Signature(inputs, outputs)
@@ -172,6 +181,23 @@ class Model:
             reason = first_line(error)
             raise ValueError(f"LiteRT cannot run {signature!r} of {self.path}: {reason}") from error
 
+    def tensor(self, signature, side, name):
+        """Returns the `Tensor` of an input or output; `side` is `"inputs"` or `"outputs"`.
+
+        Raises:
+            ValueError: There is none of this name, or it has no axes.
+        """
+        found = getattr(self.signature(signature), side).get(name)
+        if found is None or not found.shape or 0 in found.shape:
+            has = "has none" if found is None else f"has {found}"
+            raise ValueError(f"{signature!r} of {self.name} needs {name!r} among its {side}, but {has}")
+        return found
+
+    def output(self, signature, name, /, **inputs):
+        """Runs one signature and returns one of its outputs."""
+        self.tensor(signature, "outputs", name)
+        return self.run(signature, **inputs)[name]
+
     @property
     def main(self):
         """Name of the signature that the model is for: the first of `MAIN` that it has."""
@@ -179,7 +205,7 @@ class Model:
 
     def zeros(self):
         """Inputs of the main signature, all zero: enough to measure how fast it is."""
-        return {name: np.zeros(*tensor) for name, tensor in self.signature(self.main).inputs.items()}
+        return zeros(self.signature(self.main))
 
     @property
     def condition(self):
@@ -206,15 +232,16 @@ class Model:
         """
         check_seeds(first_seed, count)
         rows = self._rows(condition, count)
-        batch = self.signatures.get("generate_batch")
-        batch_size = batch.outputs["image"].shape[0] if batch and (rows is None or len(rows) == 1) else count + 1
+        batch_size = count + 1
+        if "generate_batch" in self.signatures and (rows is None or len(rows) == 1):
+            batch_size = self.tensor("generate_batch", "outputs", "image").shape[0]
         pictures = []
         made = 0
         while made < count:
             full = count - made >= batch_size
             signature = "generate_batch" if full else "generate_from_seed"
             seed = np.array([first_seed + made], np.int32)
-            pictures.append(self.run(signature, seed=seed, **self._asked(rows, made))["image"])  # (16 or 1, H, W, C)
+            pictures.append(self.output(signature, "image", seed=seed, **self._asked(rows, made)))  # (16 or 1, H, W, C)
             made += len(pictures[-1])
         return np.concatenate(pictures)  # (count, H, W, C)
 
@@ -241,7 +268,7 @@ class Model:
         vectors = []
         for seed in seeds:
             check_seeds(seed, 1)
-            vectors.append(self.run("latents", seed=np.array([seed], np.int32))["z"])  # (1, D)
+            vectors.append(self.output("latents", "z", seed=np.array([seed], np.int32)))  # (1, D)
         return np.concatenate(vectors)  # (N, D)
 
     def generate(self, z, condition=None):
@@ -249,13 +276,13 @@ class Model:
 
         `condition` is that of `pictures`.
         """
-        size = self.signature("generate").inputs["z"].shape[1:]
+        size = self.tensor("generate", "inputs", "z").shape[1:]
         z = np.asarray(z, np.float32)
         if z.shape[1:] != size or len(z) == 0:
             wanted = ", ".join(map(str, size))
             raise ValueError(f"z must have shape (N, {wanted}) with N >= 1, got {z.shape}")
         rows = self._rows(condition, len(z)) if "generate_from_seed" in self.signatures else None
-        pictures = [self.run("generate", z=z[i : i + 1], **self._asked(rows, i))["image"] for i in range(len(z))]
+        pictures = [self.output("generate", "image", z=z[i : i + 1], **self._asked(rows, i)) for i in range(len(z))]
         return np.concatenate(pictures)  # (N, H, W, C)
 
     def translate(self, images, first_seed=0):
@@ -263,7 +290,7 @@ class Model:
         made = []
         for index, image in enumerate(np.asarray(images, np.float32)):
             noise = {"z": self.latents([first_seed + index])} if "latents" in self.signatures else {}
-            made.append(self.run("translate", image=image[np.newaxis], **noise)["target"])  # (1, H, W, C)
+            made.append(self.output("translate", "target", image=image[np.newaxis], **noise))  # (1, H, W, C)
         return np.concatenate(made)  # (N, H, W, C)
 
     def interpolate(self, seed_a, seed_b, frames, condition=None):
@@ -288,7 +315,7 @@ def load(name_or_path, precision=None, threads=1, verify=True):
     Args:
         name_or_path: A name in `exported/`, a folder with a `card.json`, or a `.tflite` file. A
             file that no `card.json` beside it lists is opened with the card embedded in it; that
-            has no hash to verify.
+            has no hash to verify, so the file is tried in another process first (`edge/probe.py`).
         precision: One of the card's precisions; None is `"fp32"`, or what a given file is.
         threads: CPU threads; small models are fastest with one.
         verify: Whether to compare the file with the sha256 in the card.
@@ -297,7 +324,8 @@ def load(name_or_path, precision=None, threads=1, verify=True):
         A `Model`.
 
     Raises:
-        ValueError: The model, precision or file does not exist, or the card or file is damaged.
+        ValueError: The model, precision or file does not exist, the card or file is damaged, or the file is no plain
+            computation (`edge/graph.py`).
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
@@ -314,9 +342,9 @@ def load(name_or_path, precision=None, threads=1, verify=True):
             raise ValueError(f"{path} is one file: give its folder to choose a precision")
         precision = listed[0] if listed else "unknown"
     if precision == "unknown":
-        interpreter = open_interpreter(path, threads)
-        return Model(path, cards.embedded_card(path), precision, interpreter)
-    if verify:
+        card = cards.embedded_card(path)
+        probe.check(path)
+    elif verify:
         cards.check_hash(path, card["files"][precision]["sha256"])
     return Model(path, card, precision, open_interpreter(path, threads))
 

@@ -72,6 +72,34 @@ def test_list_of_nothing_says_what_to_do(tmp_path, monkeypatch, capsys):
     assert "python -m recipes" in capsys.readouterr().out
 
 
+def test_card_of_a_folder_and_of_a_lone_file(artifact, embed_card, tmp_path, capsys):
+    assert command_line.main([str(artifact.folder), "--card"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads((artifact.folder / "card.json").read_text())
+    lone = Path(shutil.copy(artifact.folder / f"{NAME}_dynamic.tflite", tmp_path / "lone.tflite"))
+    card = {"schema": 1, "name": "embedded", "directions": [[0.5, -1e-05], [2.0, 3.0]], "other": {"a": None}}
+    embed_card(lone, card)
+    assert command_line.main([str(lone), "--card"]) == 0
+    out = capsys.readouterr().out
+    assert json.loads(out) == card
+    assert "[ 0.5, -1e-05 ]" in out  # lists of numbers stay on a line
+    assert list(tmp_path.iterdir()) == [lone]
+    assert command_line.main([str(artifact.decoder_only), "--card"]) == 2
+    assert_one_sentence(capsys.readouterr(), "has no card")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs pipes as Unix has them")
+@pytest.mark.parametrize("words", [["edge", "dcgan_mnist", "--card"], ["edge.benchmark", "--ladder"], ["edge"]])
+def test_a_reader_that_has_seen_enough_is_no_error(words):
+    program = subprocess.Popen(
+        [sys.executable, "-m", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    program.stdout.close()
+    assert (program.stderr.read(), program.wait()) == (b"", 0)
+
+
 # --- mistakes: one sentence, exit code 2, nothing written ---------------------------------------
 
 
@@ -115,7 +143,7 @@ BROKEN_ARTIFACTS = [
     (
         lambda f: edit_card(f, files={"fp32": {"file": "../x", "sha256": ""}}),
         [],
-        "is not a plain file name",
+        "'files.fp32.file' must be a plain file name, got '../x'",
     ),
     (flip_a_byte, [], "does not match the sha256 in its card"),
     (truncate, [], "does not match the sha256 in its card"),
@@ -229,7 +257,7 @@ FORBIDDEN = {"tensorflow", "keras", "tf_keras", "zoo", "recipes", "scipy", "skle
 @pytest.fixture
 def device(artifact, tmp_path):
     """A folder with a copy of edge/ and exported/ and nothing else of the repository."""
-    without_caches = shutil.ignore_patterns("__pycache__", "web", "c")
+    without_caches = shutil.ignore_patterns("__pycache__", "web", "c", "arm")
     shutil.copytree(ROOT / "edge", tmp_path / "device" / "edge", ignore=without_caches)
     shutil.copytree(artifact.exported, tmp_path / "device" / "exported")
     return tmp_path / "device"

@@ -62,10 +62,10 @@ def convert(draft, card):
 
 
 def _reason(child):
-    """The line of the converter's output that says what is wrong."""
+    """The line of the converter's output that says what is wrong, without control characters: it goes into the card."""
     lines = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
     errors = [line.split("error:", 1)[1].strip() for line in lines if "error:" in line]
-    return (errors or lines[-1:])[0][:300]
+    return "".join(each if each.isprintable() else " " for each in (errors or lines[-1:])[0][:300])
 
 
 def _convert_here(folder, precisions):

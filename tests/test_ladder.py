@@ -1,0 +1,93 @@
+"""The ladder of precisions: what the cards say of each rung, and that no rung is missing without a reason."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge import benchmark, cards, ladder, runtime
+from zoo import export
+
+EXPORTED = Path(__file__).resolve().parent.parent / "exported"
+NAMES = sorted(path.parent.name for path in EXPORTED.glob("*/card.json"))
+
+CARD = {
+    "name": "tiny",
+    "files": {
+        "fp32": {"bytes": 2_000_000, "latency_ms": 0.5, "quality": {"n": 7, "fid": 2.0, "psnr": 9.0}},
+        "fp16": {"bytes": 1_000_000, "latency_ms": 0.25, "quality": {"fid": 1.9}},
+        "dynamic": {"bytes": 500_000, "latency_ms": None, "quality": None},
+        "int8": {"not_shipped": "it is worse", "quality": {"fid": 2.5}},
+    },
+}
+
+
+def test_rungs_by_hand():
+    fp32, fp16, dynamic, int8 = ladder.rungs(CARD)
+    assert fp32 == ("tiny", "fp32", "fid", 2.0, 0.0, 2.0, 0.5, None)
+    assert fp16.loss == pytest.approx(-0.5)  # 5 % better, where 10 % may be lost
+    assert (dynamic.quality, dynamic.loss, dynamic.megabytes, dynamic.milliseconds) == (None, None, 0.5, None)
+    assert int8.loss == pytest.approx(2.5) and int8.reason == "it is worse" and int8.megabytes is None
+
+
+def test_loss_where_more_is_better():
+    assert ladder.loss("psnr", 19.85, 20.0) == pytest.approx(0.5)
+    assert ladder.loss("accuracy", 0.98, 0.95) == pytest.approx(-3.0)
+    assert ladder.loss("nll", 91.0, 90.0) == pytest.approx(1.0)
+    assert ladder.loss("fid", 0.0, 0.0) == 0.0
+
+
+def test_the_figures_are_those_that_files_are_shipped_by():
+    assert ladder.FIGURES == export.FIGURES
+    assert list(ladder.FIGURES) == list(export.FIGURES)  # the first one counts
+
+
+def test_table_by_hand():
+    header, line, row, empty, reason = ladder.table([CARD]).splitlines()
+    assert header == "| model | figure | fp32 | fp16 | dynamic | int8 |"
+    assert line == "| --- | --- | --- | --- | --- | --- |"
+    cells = "2.000, 2.00 MB, 0.50 ms | 1.900, 1.00 MB, 0.25 ms | 0.50 MB | not shipped (2.500)"
+    assert row == f"| tiny | FID | {cells} |"
+    assert (empty, reason) == ("", "- tiny int8: it is worse")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_rung_is_good_or_has_a_reason(name):
+    card = json.loads((EXPORTED / name / "card.json").read_text())
+    found = ladder.rungs(card)
+    assert [rung.precision for rung in found] == list(ladder.PRECISIONS)
+    for rung in found:
+        if rung.reason is None:
+            assert rung.megabytes > 0 and rung.milliseconds > 0, rung
+            assert rung.loss is None or rung.loss <= 1.0, rung
+        else:
+            assert rung.precision in ("dynamic", "int8") and len(rung.reason) > 20, rung
+            assert rung.loss is None or rung.loss > 1.0, rung
+
+
+def test_the_readme_has_the_numbers_of_the_cards():
+    cards_of = [card for _, card in runtime.list_models()]
+    right = ladder.table(cards_of).splitlines()
+    shown = (EXPORTED.parent / "README.md").read_text().partition("--ladder</code>")[2].partition("</details>")[0]
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+    assert len(rows) > 2 and set(rows) <= set(right)
+
+
+def test_command(artifact_folder, capsys):
+    assert benchmark.main([str(artifact_folder), "--ladder"]) == 0
+    assert "| tiny | FID | 2.000," in capsys.readouterr().out
+    assert benchmark.main(["--ladder"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) > 2 + len(runtime.list_models())
+    assert benchmark.main([]) == 2
+    assert "a model is needed" in capsys.readouterr().err
+
+
+@pytest.fixture
+def artifact_folder(tmp_path):
+    files = {key: dict(entry) for key, entry in CARD["files"].items()}
+    for key, entry in files.items():
+        if "not_shipped" not in entry:
+            entry |= {"file": f"{key}.tflite", "sha256": "0" * 64}
+    card = CARD | {"schema": cards.SCHEMA, "title": "Tiny", "signatures": {}, "files": files}
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    return tmp_path
