@@ -174,10 +174,10 @@ def share_right(classifier, test):
     return float((classifier.predict(test[0]) == test[1]).mean())
 
 
-def plot(axes, name, x, y, **options):
+def plot(axes, label, style, x, y):
     """A curve in the style of a classifier."""
-    colour, mark, line = STYLES[name]
-    axes.plot(x, y, color=colour, marker=mark, linestyle=line, markersize=4, label=name, **options)
+    colour, mark, line = style
+    axes.plot(x, y, color=colour, marker=mark, linestyle=line, markersize=4, label=label)
 
 
 # --- the sections -----------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def teach_the_curve(teacher, config, train, test):
         One takes the b and W that make the pictures likely, the other those that make the labels likely. Ng and Jordan
         (2001): the first needs a number of pictures that grows with the logarithm of the number of pixels, the second
         one that grows with the number of pixels, but the second ends higher, because it does not rely on independence.
-        So the first wins while pictures are few.""")
+        So the first should win while pictures are few, and lose when there are many.""")
     rows = {name: dict(zip(map(str, seen), np.mean(values, axis=1), strict=True)) for name, values in found.items()}
     unpenalised = "... black and white, no penalty"
     rows[unpenalised] = dict(zip(map(str, seen), np.mean(pair, axis=1), strict=True))
@@ -223,14 +223,16 @@ def teach_the_curve(teacher, config, train, test):
             (right, "all, each on its own pixels"),
         ):
             panel.set(xscale="log", xlabel="training pictures", ylabel="accuracy on test pictures", title=title)
-        logistic = {"color": lesson.RED, "marker": "^", "label": "logistic regression, no penalty", "markersize": 4}
-        plot(left, BERNOULLI, seen, np.mean(found[BERNOULLI], axis=1))
-        left.plot(seen, np.mean(pair, axis=1), **logistic)
+        plot(left, BERNOULLI, STYLES[BERNOULLI], seen, np.mean(found[BERNOULLI], axis=1))
+        plot(left, "logistic regression, no penalty", STYLES[LOGISTIC], seen, np.mean(pair, axis=1))
         for values, colour in ((found[BERNOULLI], lesson.BLUE), (pair, lesson.RED)):
             low, high = np.min(values, axis=1), np.max(values, axis=1)
             left.fill_between(seen, low, high, color=colour, alpha=0.15, linewidth=0)
         for name, values in found.items():
-            plot(right, name, seen, np.mean(values, axis=1))
+            plot(right, name, STYLES[name], seen, np.mean(values, axis=1))
+        for panel in axes[0]:
+            panel.set_xticks(seen, seen)
+            panel.minorticks_off()
         left.legend(title="bands: from the worst to the best draw", title_fontsize="small")
         right.legend()
     ahead = np.mean(pair, axis=1) > np.mean(found[BERNOULLI], axis=1)
@@ -276,10 +278,10 @@ def teach_calibration(teacher, config, train, test):
             panel.set(xlim=(0, 1.03), ylim=(-0.03, 1.03))
         for name, (error, bins) in judged.items():
             panel = axes[0, int(name not in (BERNOULLI, GAUSSIAN))]
-            plot(panel, name, bins[:, 0], bins[:, 1])
-            panel.lines[-1].set_label(f"{name}, ECE {error:.3f}")
+            plot(panel, f"{name}, ECE {error:.3f}", STYLES[name], bins[:, 0], bins[:, 1])
+            panel.scatter(bins[:, 0], bins[:, 1], 300 * bins[:, 2] / len(test[1]), STYLES[name][0], alpha=0.4)
         for panel in axes[0]:
-            panel.legend(loc="upper left")
+            panel.legend(loc="lower right", title="area of the marks: test pictures", title_fontsize="small")
     sure = said[BERNOULLI].max(axis=1) > 0.99
     right = (said[BERNOULLI].argmax(axis=1) == test[1])[sure]
     teacher.ask(
@@ -327,7 +329,7 @@ def teach_outliers(teacher, config, train, test):
         titles = {"broken pixel": f"one pixel {BROKEN:g} times white", "negatives": "black and white exchanged"}
         for panel, (kind, rows) in zip(axes[0], found.items(), strict=True):
             for name, values in rows.items():
-                plot(panel, name, [100 * share for share in SHARES], values)
+                plot(panel, name, STYLES[name], [100 * share for share in SHARES], values)
             panel.set(title=titles[kind], xlabel="spoilt training pictures, %", ylabel="accuracy on good test pictures")
             panel.set(ylim=(0, 1.02))
         axes[0, 0].legend(loc="lower left")

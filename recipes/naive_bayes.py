@@ -51,14 +51,14 @@ PRESETS = {
     "mnist": Config(dataset="mnist"),
     "fashion_mnist": Config(dataset="fashion_mnist"),
 }
-BERNOULLI, GAUSSIAN = "naive Bayes, Bernoulli", "naive Bayes, Gaussian"
-LOGISTIC, SVM = "logistic regression", "SVM"
+BERNOULLI, GAUSSIAN, LOGISTIC, SVM = "naive Bayes, Bernoulli", "naive Bayes, Gaussian", "logistic regression", "SVM"
 STYLES = {  # dashed lines are the generative ones
     BERNOULLI: (lesson.BLUE, "o", "--"),
     GAUSSIAN: (lesson.SKY, "s", "--"),
     LOGISTIC: (lesson.RED, "^", "-"),
     SVM: (lesson.ORANGE, "v", "-"),
 }
+NOT_OF_THE_RESULT = ("folder", "export", "publish", "force")
 MISSING = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)  # of the pixels
 PAPER = {
     "title": "Automatic Indexing: An Experimental Inquiry",
@@ -80,10 +80,13 @@ def run(config):
 
     data = images.load(config.dataset, config.image_size, channels=1)
     x, y = flat(data.train)
-    fewest = np.bincount(y, minlength=len(data.class_names)).min()
-    if len(data.class_names) < 2 or fewest < 5:
-        raise ValueError(f"{config.dataset} must have two classes or more with five training pictures or more each")
     random = np.random.default_rng(config.seed)
+    some = random.permutation(len(y))[: config.train_pictures]
+    fewest = np.bincount(y[some], minlength=len(data.class_names)).min()
+    if len(data.class_names) < 2 or fewest < 5:
+        raise ValueError(
+            f"--train-pictures of {config.dataset} must be of two classes or more, five pictures or more each"
+        )
     tested = random.permutation(len(data.test.labels))[: config.test_pictures]
     test = tuple(each[tested] for each in flat(data.test))
     teacher = lesson.Lesson("naive_bayes", config.folder)
@@ -93,14 +96,13 @@ def run(config):
         GAUSSIAN: naive_bayes.Classifier("gaussian", smoothing=config.smoothing).fit(x, y),
     }
     teach_the_model(teacher, config, data, fitted[BERNOULLI], test)
-    some = random.permutation(len(y))[: config.train_pictures]
     fitted[LOGISTIC] = linear_model.LogisticRegression(max_iter=2000).fit(x[some], y[some])
     fitted[SVM] = calibration.CalibratedClassifierCV(svm.SVC(), ensemble=False).fit(x[some], y[some])
-    teach_missing(teacher, config, fitted, x.mean(axis=0), test, data.image_shape)
+    teach_missing(teacher, config, fitted, x.mean(axis=0), test)
     teach_samples(teacher, config, fitted, data)
     teach_strange_pictures(teacher, config, fitted, test, data.image_shape)
     if config.export or config.publish:
-        hand_over(teacher, config, data)
+        hand_over(teacher, config, data, fitted[BERNOULLI])
     teacher.finish()
 
 
@@ -111,10 +113,9 @@ def check(config):
             raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(config, name)}")
     if not 0 <= config.threshold < 1:
         raise ValueError(f"--threshold must be 0 or more and less than 1, got {config.threshold}")
-    if not config.pseudo_count > 0:
-        raise ValueError(f"--pseudo-count must be positive, got {config.pseudo_count}")
-    if not 0 < config.smoothing < float("inf"):
-        raise ValueError(f"--smoothing must be positive, got {config.smoothing}")
+    for name in ("pseudo_count", "smoothing"):
+        if not 0 < getattr(config, name) < float("inf"):
+            raise ValueError(f"--{name.replace('_', '-')} must be positive, got {getattr(config, name)}")
 
 
 def flat(split):
@@ -131,6 +132,7 @@ def teach_the_model(teacher, config, data, ours, test):
 
     x, y = flat(data.train)
     names = data.class_names
+    a = config.pseudo_count
     teacher.section("Two questions about the same data")
     teacher.say(f"""
         {data.title}: {len(y)} training pictures of {len(names)} classes. A discriminative classifier asks only where
@@ -142,53 +144,55 @@ def teach_the_model(teacher, config, data, ours, test):
         brightness has a normal distribution:
             Bernoulli   p(x | y=k) = prod_d theta_kd^x_d (1 - theta_kd)^(1 - x_d)
             Gaussian    p(x | y=k) = prod_d N(x_d; mu_kd, variance_kd)
-        Fitting is counting: theta_kd = (n_kd + {config.pseudo_count:g}) / (n_k + {2 * config.pseudo_count:g}), for n_k
-        pictures of class k, n_kd of them white at pixel d.""")
+        Fitting is counting: theta_kd = (n_kd + {a:g}) / (n_k + {2 * a:g}), for n_k pictures of class k,
+        n_kd of them white at pixel d.""")
     joint = ours.log_joint(test[0])
-    both = theirs.BernoulliNB(alpha=config.pseudo_count).fit(ours.as_seen(x), y)
+    both = theirs.BernoulliNB(alpha=a).fit(ours.as_seen(x), y)
     apart = np.abs(both.predict_joint_log_proba(ours.as_seen(test[0])) - joint).max()
-    chances = naive_bayes.posterior(joint)[0]
+    chances = naive_bayes.posterior(joint)
+    twice = naive_bayes.posterior(2 * joint - ours.model.log_prior)
+    right = [(each.argmax(axis=1) == test[1]).mean() for each in (chances, twice)]
     teacher.table(
-        f"One test picture, a {names[test[1][0]]}, in nats",
+        f"One test picture of the class {names[test[1][0]]}, in nats",
         {
             f"as {names[k]}": {
                 "log p(y)": ours.model.log_prior[k],
                 "log p(x | y)": joint[0, k] - ours.model.log_prior[k],
                 "log p(x, y)": joint[0, k],
-                "p(y | x)": chances[k],
+                "p(y | x)": chances[0, k],
             }
             for k in np.argsort(-joint[0])[:3]
         },
     )
     teacher.say(f"""
-        Of {len(joint)} test pictures {(joint.argmax(axis=1) == test[1]).mean():.1%} get their class. scikit-learn's BernoulliNB has the
-        same log p(x, y), up to {apart:.0e} nats.""")
-    black = naive_bayes.log_evidence(ours.log_joint(np.zeros((1, x.shape[1]))))[0]
+        Of {len(joint)} test pictures {right[0]:.1%} get their class. scikit-learn's BernoulliNB has the same
+        log p(x, y), up to {apart:.0e} nats.""")
     evidence = naive_bayes.log_evidence(joint)
-    teacher.ask(
-        "Bernoulli: is an all-black picture more or less likely than a test picture? What does that say about "
-        '"likely"?',
-        f"log p(x) of the black picture is {black:.1f} nats; {np.mean(evidence < black):.0%} of the test pictures are "
-        "less likely. A picture can be likely because it has few surprises, without showing anything.",
+    black = naive_bayes.log_evidence(ours.log_joint(np.zeros((1, x.shape[1]))))[0]
+    beaten = np.mean(evidence < black)
+    moral = (
+        "it has few surprises, though it shows nothing: likely is not the same as typical"
+        if beaten > 0.5
+        else "every white pixel that a class expects, and that is missing, costs it"
     )
-    log_prior = ours.model.log_prior
-    twice = naive_bayes.posterior(2 * joint - log_prior)
-    right = (joint.argmax(axis=1) == test[1]).mean(), (twice.argmax(axis=1) == test[1]).mean()
+    teacher.ask(
+        "Under the Bernoulli model, is an all-black picture more or less likely than most test pictures, and why?",
+        f"log p(x) of it is {black:.1f} nats, {beaten:.0%} of the test pictures are less likely: {moral}.",
+    )
     teacher.ask(
         "Every pixel is entered twice, so that the data say nothing new. What becomes of naive Bayes?",
         f"Accuracy goes from {right[0]:.1%} to {right[1]:.1%}, the mean probability of the chosen class from "
-        f"{naive_bayes.posterior(joint).max(axis=1).mean():.3f} to {twice.max(axis=1).mean():.3f}: the same evidence "
+        f"{chances.max(axis=1).mean():.3f} to {twice.max(axis=1).mean():.3f}: the same evidence "
         "counts double. Neighbouring pixels do the same to a smaller degree, which is why it is too sure.",
     )
 
 
-def teach_missing(teacher, config, fitted, mean, test, shape):
+def teach_missing(teacher, config, fitted, mean, test):
     """Leave out what was not seen, or fill it in."""
     import numpy as np
 
     x, y = test
-    random = np.random.default_rng(config.seed)
-    order = random.random(x.shape)  # a pixel is missing when its number is below the share: more and more of the same
+    order = np.random.default_rng(config.seed).random(x.shape)  # a pixel is missing when it is below the share
     found = {}
     for share in MISSING:
         seen = order >= share
@@ -215,16 +219,13 @@ def teach_missing(teacher, config, fitted, mean, test, shape):
             axes[0, 0].plot(places, values, color=colour, marker=mark, linestyle=line, markersize=4, label=name)
         axes[0, 0].set(title="Naive Bayes leaves missing pixels out", xlabel="missing pixels, %", ylabel="accuracy")
         axes[0, 0].legend(loc="lower left")
-    ahead = [
-        share for share, a, b in zip(MISSING, found[GAUSSIAN], found[f"{SVM}, mean filled in"], strict=True) if a > b
-    ]
-    ahead_words = f"when {ahead[0]:.0%} are missing" if ahead else "at none of these shares"
+    ours, theirs = found[GAUSSIAN], found[f"{SVM}, mean filled in"]
+    ahead = [f"when {share:.0%} are missing" for share, a, b in zip(MISSING, ours, theirs, strict=True) if a > b]
     teacher.ask(
         "How many pixels have to be missing for Gaussian naive Bayes, which leaves them out, to be right more often "
         "than the SVM, which gets their means?",
-        f"It is first ahead {ahead_words}. With nothing missing it has {found[GAUSSIAN][0]:.1%} against "
-        f"{found[f'{SVM}, mean filled in'][0]:.1%}, with {MISSING[-1]:.0%} missing {found[GAUSSIAN][-1]:.1%} against "
-        f"{found[f'{SVM}, mean filled in'][-1]:.1%}.",
+        f"It is ahead first {[*ahead, 'at no share'][0]}. With nothing missing it has {ours[0]:.1%} against "
+        f"{theirs[0]:.1%}, with {MISSING[-1]:.0%} missing {ours[-1]:.1%} against {theirs[-1]:.1%}.",
     )
 
 
@@ -237,12 +238,12 @@ def teach_samples(teacher, config, fitted, data):
     names = data.class_names[:10]
     shape = data.image_shape[:2]
     rows = {}
-    for name, values in ((BERNOULLI, "theta"), (GAUSSIAN, "mean")):
+    for name, title, values in ((BERNOULLI, "Bernoulli", "theta"), (GAUSSIAN, "Gaussian", "mean")):
         model = fitted[name].model
-        rows[f"{name}: {values}"] = [getattr(model, values)[k] for k in range(len(names))]
+        rows[f"{title}\n{values}"] = [getattr(model, values)[k] for k in range(len(names))]
         for index in range(2):
             drawn = [naive_bayes.sample(model, k, 1, config.seed + index)[0] for k in range(len(names))]
-            rows[f"{name}: sample {index + 1}"] = drawn
+            rows[f"{title}\nsample {index + 1}"] = drawn
     teacher.section("Pictures of a class")
     teacher.say("""
         A generative model can be asked the other way round: draw x from p(x | y). The outline of the class is there, in
@@ -250,80 +251,75 @@ def teach_samples(teacher, config, fitted, data):
         together: its noise is independent from pixel to pixel.""")
     with teacher.figure("samples", rows=len(rows), columns=len(names), size=(1.0 * len(names) + 1.6, 7)) as axes:
         for row, (title, pictures) in zip(axes, rows.items(), strict=True):
-            for panel, picture, name in zip(row, pictures, names, strict=True):
+            for panel, picture in zip(row, pictures, strict=True):
                 panel.imshow(np.reshape(picture, shape), cmap="gray", vmin=0, vmax=1)
                 panel.set(xticks=[], yticks=[])
-                panel.grid(False)
-                if row is axes[0]:
-                    panel.set_title(name, fontsize=8)
-            row[0].set_ylabel(
-                title.replace("naive Bayes, ", "").replace(": ", "\n"), rotation=0, ha="right", va="center"
-            )
+            row[0].set_ylabel(title, rotation=0, ha="right", va="center")
+        for panel, name in zip(axes[0], names, strict=True):
+            panel.set_title(name, fontsize=8)
 
 
 def teach_strange_pictures(teacher, config, fitted, test, shape):
     """How likely is an input at all? Only p(x) can say."""
     import numpy as np
     from skimage import color, transform
-    from sklearn import metrics
 
     from zoo.datasets import pairs
     from zoo.probability import naive_bayes
 
-    patches = np.stack(
-        [
-            transform.resize(color.rgb2gray(each), shape[:2], anti_aliasing=True).ravel()
-            for each in pairs.photographs().test.images
-        ]
-    )  # (104, D)
-    noise = np.random.default_rng(config.seed).random((len(patches), test[0].shape[1]))
-    strange = {"photographs": patches, "noise": noise, "negatives": 1 - test[0]}
-    evidence = {
-        name: lambda x, name=name: naive_bayes.log_evidence(fitted[name].log_joint(x)) for name in (BERNOULLI, GAUSSIAN)
+    photographs = [color.rgb2gray(each) for each in pairs.photographs().test.images]
+    small = [transform.resize(each, shape[:2], anti_aliasing=True).ravel() for each in photographs]
+    kinds = {
+        "test pictures": test[0],
+        "photographs": np.stack(small),
+        "noise": np.random.default_rng(config.seed).random((len(photographs), test[0].shape[1])),
+        "upside down": test[0][:, ::-1],
     }
-    confidence = {name: lambda x, name=name: fitted[name].predict_proba(x).max(axis=1) for name in (LOGISTIC, SVM)}
-    rows = {}
-    for name, judge in (evidence | confidence).items():
-        usual = judge(test[0])
-        label = f"{'log p(x)' if name in evidence else 'max p(y | x)'}, {name}"
-        rows[label] = {
-            kind: float(metrics.roc_auc_score([1] * len(usual) + [0] * len(x), np.append(usual, judge(x))))
-            for kind, x in strange.items()
-        }
+    likely = {
+        name: {kind: naive_bayes.log_evidence(fitted[name].log_joint(x)) for kind, x in kinds.items()}
+        for name in (BERNOULLI, GAUSSIAN)
+    }
+    sure = {
+        name: {kind: fitted[name].predict_proba(x).max(axis=1) for kind, x in kinds.items()} for name in (LOGISTIC, SVM)
+    }
+
+    def told_apart(found):
+        usual, *strange = found.values()
+        shares = [float(np.mean(usual[:, None] > each)) for each in strange]
+        return dict(zip(list(found)[1:], shares, strict=True))
+
     teacher.section("Pictures of another kind")
     teacher.say(f"""
-        What has the classifier to say of a picture that shows none of its classes? p(y | x) sums to 1 over the classes
-        it knows, so it must name one. p(x) need not be large for any:
+        What has a classifier to say of a picture that shows none of its classes? p(y | x) sums to 1 over the classes it
+        knows, so it must name one. p(x) need not be large for any:
             log p(x) = log sum_k p(x, y=k)
-        {len(patches)} patches of photographs, {len(noise)} pictures of noise, and the negatives of the test pictures;
+        {len(photographs)} patches of photographs, as many pictures of noise, and the test pictures upside down.
         AUROC is the share of pairs of a test picture and a strange one in which the test picture gets more.""")
-    teacher.table("Are test pictures told from strange ones? AUROC, 0.5 is a coin, 1 is always", rows)
-    sure = {name: float((each(patches) > 0.9).mean()) for name, each in confidence.items()}
-    usual = evidence[BERNOULLI](test[0])
-    low = float(np.percentile(usual, 1))
-    caught = {kind: float((evidence[BERNOULLI](x) < low).mean()) for kind, x in strange.items()}
+    rows = {f"log p(x), {name}": told_apart(found) for name, found in likely.items()}
+    rows |= {f"max p(y | x), {name}": told_apart(found) for name, found in sure.items()}
+    teacher.table("Are test pictures told from strange ones? AUROC: 0.5 is a coin, 1 is always", rows)
+    limit = np.percentile(likely[BERNOULLI]["test pictures"], 1)
+    below = [f"{np.mean(each < limit):.0%} of {kind}" for kind, each in list(likely[BERNOULLI].items())[1:]]
+    shares = {name: np.mean(each["photographs"] > 0.9) for name, each in sure.items()}
     teacher.say(f"""
-        Logistic regression is surer than 90 % of {sure[LOGISTIC]:.0%} of the photographs, the SVM of {sure[SVM]:.0%}. A
-        limit below which 1 % of the test pictures lie, {low:.1f} nats of the Bernoulli model, catches
-        {", ".join(f"{share:.0%} of the {kind}" for kind, share in caught.items())}.""")
+        Logistic regression is surer than 90 % of the class of {shares[LOGISTIC]:.0%} of the photographs, the SVM of
+        {shares[SVM]:.0%}. The limit below which 1 % of the test pictures lie, {limit:.1f} nats of the Bernoulli model,
+        catches {", ".join(below)}.""")
     with teacher.figure("strange", columns=2, size=(10, 3.8)) as axes:
-        for panel, name in zip(axes[0], evidence, strict=True):
-            values = {"test pictures": evidence[name](test[0])} | {k: evidence[name](x) for k, x in strange.items()}
-            least, most = (float(f(list(map(f, values.values())))) for f in (np.min, np.max))
-            for (kind, each), colour in zip(
-                values.items(), (lesson.BLUE, lesson.ORANGE, lesson.BLACK, lesson.PINK), strict=True
-            ):
-                weights = np.full(len(each), 1 / len(each))
-                panel.hist(each, np.linspace(least, most, 60), weights=weights, color=colour, alpha=0.6, label=kind)
-            panel.set(title=name, xlabel="log p(x), nats", ylabel="share of pictures")
-        axes[0, 0].legend()
+        for panel, (name, found) in zip(axes[0], likely.items(), strict=True):
+            bins = np.histogram_bin_edges(np.concatenate(list(found.values())), 60)
+            colours = (lesson.BLUE, lesson.ORANGE, lesson.BLACK, lesson.PINK)
+            for (kind, each), colour in zip(found.items(), colours, strict=True):
+                panel.hist(each, bins, weights=np.full(len(each), 1 / len(each)), color=colour, alpha=0.6, label=kind)
+            panel.set(title=f"how likely is a picture? {name}", xlabel="log p(x), nats", ylabel="share of pictures")
+        axes[0, 0].legend(loc="upper left")
 
 
-def hand_over(teacher, config, data):
+def hand_over(teacher, config, data, ours):
     """The Bernoulli classifier, fitted to the whole training split, as files with a card."""
     import dataclasses
     import functools
-    import time
+    import timeit
 
     import keras
     import numpy as np
@@ -332,18 +328,16 @@ def hand_over(teacher, config, data):
     from zoo import export, hardware, signatures
     from zoo.probability import naive_bayes
 
-    began = time.perf_counter()
-    x, y = flat(data.train)
-    ours = naive_bayes.Classifier("bernoulli", config.threshold, config.pseudo_count).fit(x, y)
-    seconds = time.perf_counter() - began
+    seconds = timeit.timeit(lambda: ours.fit(*flat(data.train)), number=1)
     names = list(data.class_names)
-    dense = keras.Sequential([keras.Input((x.shape[1],)), keras.layers.Dense(len(names))])
-    dense.set_weights(naive_bayes.linear_form(ours.model))
+    weights = naive_bayes.linear_form(ours.model)
+    dense = keras.Sequential([keras.Input(weights[0].shape[:1]), keras.layers.Dense(len(names))])
+    dense.set_weights(weights)
     limit = 2.0 * naive_bayes.cut(config.threshold) - 1.0
 
     def log_prob(image):
         white = tf.cast(image > limit, tf.float32)
-        return {"log_prob": dense(tf.reshape(white, (-1, x.shape[1])))}
+        return {"log_prob": dense(tf.reshape(white, (-1, len(weights[0]))))}
 
     meaning = "log p(x, y=k) in nats for each of the labels, natural logarithm"
     value = signatures.Value("log_prob", (None, len(names)), "float32", meaning)
@@ -354,32 +348,26 @@ def hand_over(teacher, config, data):
         "title": f"Naive Bayes, {data.title}",
         "paper": PAPER,
         "recipe": "naive_bayes",
-        "config": {
-            key: setting
-            for key, setting in dataclasses.asdict(config).items()
-            if key not in ("folder", "export", "publish", "force")
-        },
+        "config": {name: value for name, value in dataclasses.asdict(config).items() if name not in NOT_OF_THE_RESULT},
         "dataset": {"name": data.name, "title": data.title, "licence": data.licence, "classes": names},
-        "training": {"seconds": round(seconds, 1), "pictures": len(y), "machine": hardware.machine()},
+        "training": {"seconds": round(seconds, 1), "pictures": len(data.train.labels), "machine": hardware.machine()},
         "evaluator": None,
         "labels": names,
         "typical": [round(float(limit), 1) for limit in np.percentile(evidence, (1, 99))],
     }
-    folder = teacher.folder / "export"
-    scorer = functools.partial(score, split=data.test)
     samples = functools.partial(draw_samples, ours.model, data.image_shape, config.seed)
-    card = export.export(folder, card, {"log_prob": endpoint}, [dense], scorer, samples)
+    scorer = functools.partial(score, split=data.test)
+    card = export.export(teacher.folder / "export", card, {"log_prob": endpoint}, [dense], scorer, samples)
     teacher.section("The classifier as a file")
     teacher.say("""
-        The logarithm makes the product of the Bernoulli model a sum that is linear in the pixels, so all of it is one
-        dense layer behind a threshold:
+        The logarithm of the Bernoulli model is linear in the pixels: all of it is one dense layer behind a threshold.
             log p(x, y=k) = b_k + sum_d W_kd x_d
             W_kd = log theta_kd - log(1 - theta_kd),    b_k = log p(y=k) + sum_d log(1 - theta_kd)
         From the same numbers come the class and how usual the picture is.""")
     runner.print_card(card)
-    print(f"export: {folder}")
+    print(f"export: {teacher.folder / 'export'}")
     if config.publish:
-        print(f"published: {export.publish(folder, runner.EXPORTED, config.force)}")
+        print(f"published: {export.publish(teacher.folder / 'export', runner.EXPORTED, config.force)}")
 
 
 def score(model, split):
