@@ -7,7 +7,8 @@
 
 For rows the card has `columns` in the order of x: {"name", "kind": "number"}, or {"name", "kind": "category",
 "values"}, of which x has the place of the value in the list. `typical`, if a card has it, is the range of log p(x) in
-nats in which 98 of 100 held-out pictures lie. Each mistake of a user raises `ValueError` or `OSError` with one sentence.
+nats in which 98 of 100 held-out pictures lie. Each mistake of a user raises `ValueError` or `OSError` with one
+sentence.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """Generative against discriminative: naive Bayes beside logistic regression, SVM, neighbours, a tree and a neural net.
 
     python -m recipes generative_discriminative                                     # 8x8 digits, no download
-    python -m recipes generative_discriminative --sizes 10 1000 --smoothing 1e-9    # what scikit-learn has as default
+    python -m recipes generative_discriminative --sizes 10 1000 --smoothing 1e-9    # the default of scikit-learn
     python -m recipes generative_discriminative --preset mnist
 
 Accuracy against the number of training pictures, calibration, and outliers. What only a generative model can do is in
@@ -35,7 +35,7 @@ class Config:
     """Draws of training pictures for each point."""
     test_pictures: int = 2000
     """Of the test split that are classified, at most."""
-    bins: int = 10
+    bins: int = 5
     """Of the reliability diagram."""
     seed: int = 0
     """Of draws and outliers."""
@@ -43,7 +43,7 @@ class Config:
     """Of the figures, new; None makes runs/generative_discriminative-<time>."""
 
 
-REAL = {"sizes": (10, 30, 100, 300, 1000, 3000), "repeats": 3}
+REAL = {"sizes": (10, 30, 100, 300, 1000, 3000), "repeats": 3, "bins": 10}
 PRESETS = {
     "digits": Config(),
     "smoke": Config(sizes=(10, 60), repeats=1, test_pictures=60),

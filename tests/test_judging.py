@@ -39,15 +39,16 @@ def exported(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("judges") / "exported"
 
+    def named(signature, name, shape, dtype, function):
+        specification = tf.TensorSpec(shape, dtype, name=name)
+        return tf.function(lambda value: {signature: function(value)}, input_signature=[specification])
+
     def save(**functions):
         """The bytes of a .tflite file of signatures: name -> (name, shape, type of the input, function)."""
         module = tf.Module()
-        for signature, (name, shape, dtype, function) in functions.items():
-            specification = tf.TensorSpec(shape, dtype, name=name)
-            call = tf.function(lambda value, f=function, s=signature: {s: f(value)}, input_signature=[specification])
-            setattr(module, signature, call)
+        module.calls = {signature: named(signature, *parts) for signature, parts in functions.items()}
         saved = str(tmp_path_factory.mktemp("saved"))
-        tf.saved_model.save(module, saved, signatures={name: getattr(module, name) for name in functions})
+        tf.saved_model.save(module, saved, signatures=dict(module.calls))
         return tf.lite.TFLiteConverter.from_saved_model(saved, signature_keys=list(functions)).convert()
 
     def linear(image):
