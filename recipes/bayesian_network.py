@@ -52,27 +52,29 @@ SPRINKLER = {
         "table": [[[1.0, 0.0], [0.1, 0.9]], [[0.1, 0.9], [0.01, 0.99]]],
     },
 }
-METHODS = {  # of sampling: its colour, mark
-    "rejection": (lesson.BLUE, "o"),
-    "likelihood weighting": (lesson.ORANGE, "s"),
-    "Metropolis chains": (lesson.GREEN, "^"),
+METHODS = {  # of sampling
+    "rejection": {"color": lesson.BLUE, "marker": "o"},
+    "likelihood weighting": {"color": lesson.ORANGE, "marker": "s"},
+    "Metropolis chains": {"color": lesson.GREEN, "marker": "^"},
 }
 LARGEST_DRAWN_TABLE = 4  # rows that fit beside a variable
 MOST_VARIABLES = 8  # whose pairs are all tried for independence
-FOLDS = 5
+FOLDS = 5  # of the irises
+ERROR = 0.001  # that is asked for at the end: of a probability, or in nats
 
 
 def run(config):
     """The lesson, from a graph with tables to tables from data."""
-    if config.samples < 100:
-        raise ValueError(f"--samples must be at least 100, got {config.samples}")
-    if not 2 <= config.chains <= config.samples // 20:
-        raise ValueError(f"--chains must be 2 to a twentieth of the samples, got {config.chains}")
+    for name, least in (("samples", 100), ("chains", 2), ("seed", 0)):
+        if getattr(config, name) < least:
+            raise ValueError(f"--{name} must be at least {least}, got {getattr(config, name)}")
+    if config.chains > config.samples // 20:
+        raise ValueError(f"--chains must be at most a twentieth of the samples, got {config.chains}")
     if not 0 < config.pseudo_count < float("inf"):
         raise ValueError(f"--pseudo-count must be positive, got {config.pseudo_count:g}")
-    if config.seed < 0:
-        raise ValueError(f"--seed must be at least 0, got {config.seed}")
-    known = dict(split(word) for word in config.evidence)
+    for word in (word for word in config.evidence if "=" not in word):
+        raise ValueError(f"evidence is given as NAME=STATE, got {word!r}")
+    known = dict(word.split("=", 1) for word in config.evidence)
 
     from zoo.probability import bayesian_network as networks
 
@@ -86,14 +88,6 @@ def run(config):
     teach_counting(teacher, config, network)
     teach_a_real_table(teacher, config)
     teacher.finish()
-
-
-def split(word):
-    """NAME=STATE as a pair."""
-    name, equals, state = word.partition("=")
-    if not equals:
-        raise ValueError(f"evidence is given as NAME=STATE, got {word!r}")
-    return name, state
 
 
 def read(path):
@@ -113,9 +107,8 @@ def read(path):
         raise ValueError(f"{path} is no network: it must be an object with a variable for each name")
     nodes = {}
     for name, entry in content.items():
-        if not isinstance(entry, dict) or not all(
-            isinstance(entry.get(key), list | tuple) for key in SPRINKLER["rain"]
-        ):
+        parts = [isinstance(entry, dict) and isinstance(entry.get(key), list | tuple) for key in SPRINKLER["rain"]]
+        if not all(parts):
             raise ValueError(f"{path} is no network: {name} needs states, parents and table, each a list")
         nodes[name] = networks.Node(tuple(map(str, entry["states"])), tuple(map(str, entry["parents"])), entry["table"])
     return networks.make_network(nodes)
@@ -138,7 +131,7 @@ def layout(network):
         wishes = {n: [spots[parent][0] for parent in network[n].parents] for n in names}
         names.sort(key=lambda n: sum(wishes[n]) / len(wishes[n]) if wishes[n] else 0.0)
         for place, name in enumerate(names):
-            spots[name] = (place - (len(names) - 1) / 2 + 0.15 * (level % 2 and len(names) % 2 == 0), -float(level))
+            spots[name] = (place - (len(names) - 1) / 2, -float(level))
     return spots
 
 
@@ -146,26 +139,32 @@ def draw_graph(axes, network, title):
     """Boxes with the tables of variables that have few rows, and arrows from parents to children."""
     import itertools
 
+    from matplotlib import patches
+
     spots = layout(network)
+    boxes = {}
     for name, node in network.items():
         words = [name.replace("_", " ")]
         rows = list(
             itertools.product(*([(parent, state) for state in network[parent].states] for parent in node.parents))
         )
         if len(rows) <= LARGEST_DRAWN_TABLE:
-            table = node.table.reshape(len(rows), -1)
             given = [", ".join(f"{parent} {state}" for parent, state in row).replace("_", " ") for row in rows]
-            chances = [f"{row[-1]:.2g}" for row in table]
-            words += [f"{g + ': ' if g else ''}{node.states[-1]} {c}" for g, c in zip(given, chances, strict=True)]
-        box = {"boxstyle": "round", "facecolor": "white", "edgecolor": lesson.BLUE}
-        axes.text(*spots[name], "\n".join(words), ha="center", va="center", fontsize=7, bbox=box, zorder=2)
+            chances = [f"{node.states[-1]} {row[-1]:.2g}" for row in node.table.reshape(len(rows), -1)]
+            words += [f"{g}: {c}" if g else c for g, c in zip(given, chances, strict=True)]
+        style = {"boxstyle": "round", "facecolor": "white", "edgecolor": lesson.BLUE}
+        text = axes.text(*spots[name], "\n".join(words), ha="center", va="center", fontsize=7, bbox=style, zorder=3)
+        boxes[name] = text.get_bbox_patch()
         for parent in node.parents:
             skips = spots[parent][1] - spots[name][1] > 1.5  # a straight arrow might run through what is between
-            style = {"arrowstyle": "-|>", "color": "0.3", "connectionstyle": f"arc3,rad={0.35 if skips else 0.0}"}
-            style |= {"shrinkA": 22, "shrinkB": 12 + 5 * len(words)}
-            axes.annotate("", xy=spots[name], xytext=spots[parent], arrowprops=style, zorder=1)
+            curve = f"arc3,rad={0.5 if skips else 0.0}"
+            ends = {"posA": spots[parent], "posB": spots[name], "patchA": boxes[parent], "patchB": boxes[name]}
+            arrow = patches.FancyArrowPatch(
+                **ends, arrowstyle="-|>", connectionstyle=curve, mutation_scale=12, zorder=4
+            )
+            axes.add_patch(arrow)
     xs, ys = zip(*spots.values(), strict=True)
-    axes.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.45, max(ys) + 0.45), title=title)
+    axes.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.4, max(ys) + 0.4), title=title)
     axes.set_axis_off()
 
 
@@ -190,9 +189,8 @@ def teach_the_graph(teacher, network):
             {f"p({', '.join(network)}) = {factors}" if len(network) <= 6 else f"{len(network)} factors"}
         The tables have {networks.parameters(network)} free numbers, a table of all {everything:.0f} combinations would
         have {everything - 1:.0f}.""")
-    width = max(3, 1 + max(abs(x) for x, _ in layout(network).values()) * 2)
-    height = 1 - min(y for _, y in layout(network).values())
-    with teacher.figure("graph", size=(1.9 * width + 0.5, 1.25 * height + 0.5)) as axes:
+    width, height = 1 + 2 * max(x for x, _ in layout(network).values()), 1 - min(y for _, y in layout(network).values())
+    with teacher.figure("graph", size=(max(5, 2.2 * width), 1.25 * height + 0.5)) as axes:
         draw_graph(axes[0, 0], network, "what depends on what directly")
 
 
@@ -216,25 +214,22 @@ def teach_exact_answers(teacher, network, query, known):
         Variable elimination moves factors out of a sum that do not have the variable summed over, as in
         a b + a c = a (b + c). The largest table on its way has {largest} entries; the answers differ by
         {np.abs(exact - eliminated).max():.0e}. p(evidence) is {chance:.4g}.""")
-    rows = {asked(query, {}): networks.eliminate(network, query, {})[0], asked(query, known): exact}
-    for name, node in network.items():
-        for state in node.states if name != query and name not in known else ():
-            with contextlib.suppress(ValueError):  # it is impossible
-                more = {**known, name: state}
-                rows[asked(query, more)] = networks.eliminate(network, query, more)[0]
-    teacher.table(
-        "And if one more thing were known",
-        {key: dict(zip(states, map(float, row), strict=True)) for key, row in rows.items()},
-    )
+    rows = {}
+    more = [{name: state} for name in network if name != query and name not in known for state in network[name].states]
+    for everything in ({}, known, *({**known, **each} for each in more)):
+        with contextlib.suppress(ValueError):  # it is impossible
+            answer = networks.eliminate(network, query, everything)[0]
+            rows[asked(query, everything)] = dict(zip(states, map(float, answer), strict=True))
+    teacher.table("And if one more thing were known", rows)
     teacher.say("""
-        Two causes of one effect become dependent when the effect is seen: if one of them is found to be there, the
-        other is needed less. That is called explaining away.""")
-    start = np.abs(exact).argmax()
-    shift, strongest = max((abs(row[start] - exact[start]), key) for key, row in list(rows.items())[1:])
+        Two causes of one effect become dependent when the effect is seen: if one of them is found, the other is needed
+        less. That is called explaining away.""")
+    state, now = states[exact.argmax()], exact.max()
+    further = {question: row[state] for question, row in rows.items() if question != asked(query, {})}
+    strongest = max(further, key=lambda question: abs(further[question] - now))
     teacher.ask(
         f"Which further observation would change {asked(query, known)} most?",
-        f"{strongest} = {rows[strongest][start]:.4f} for {query}={states[start]}, instead of {exact[start]:.4f}: a "
-        f"change by {shift:.4f}.",
+        f"{strongest} = {further[strongest]:.4f} for {query}={state}, instead of {now:.4f}.",
     )
 
 
@@ -259,40 +254,37 @@ def teach_sampling(teacher, config, network, known, exact, chance):
     teacher.section("The same answer by drawing samples")
     teacher.say(f"""
         Draw causes first, then effects, and keep what agrees with the evidence: a share of about {chance:.3g}
-        (rejection). Or set the evidence, draw the rest, and weigh each sample by how probable it makes the evidence
-        (likelihood weighting):
+        (rejection). Or set the evidence, draw the rest, and weigh each sample by how probable it makes the evidence:
             w = prod_e p(e | its parents),    p(q | e) = sum_n w_n [x_n = q] / sum_n w_n
         Or walk: change one variable at random, accept with probability min(1, p(new) / p(old)); here {config.chains}
         chains, whose means say by their spread how well the answer is known.""")
+    what = f"{config.query}={network[config.query].states[state]}"
     rows = {
         "exact": {"estimate": float(exact[state]), "error": None, "off by, in errors": None, "worth, samples": None}
     }
     for name, estimates in found.items():
         for size, each in estimates[-1:]:
-            off = abs(each.mean[state] - exact[state]) / each.error[state] if each.error[state] > 0 else 0.0
-            values = (float(each.mean[state]), float(each.error[state]), float(off), round(each.samples))
+            mean, error = float(each.mean[state]), float(each.error[state])
+            values = (mean, error, abs(mean - float(exact[state])) / error if error else 0.0, round(each.samples))
             rows[f"{name}, {size}"] = dict(zip(rows["exact"], values, strict=True))
-    teacher.table(f"{asked(config.query, known)} for {config.query}={network[config.query].states[state]}", rows)
+    teacher.table(f"{asked(config.query, known)}, {what}", rows)
     with teacher.figure("sampling", size=(6.4, 4)) as axes:
         panel = axes[0, 0]
         panel.axhline(exact[state], color="0.4", label="exact")
-        for shift, (name, (colour, mark)) in zip((0.94, 1.0, 1.06), METHODS.items(), strict=True):
+        for shift, (name, style) in zip((0.94, 1.0, 1.06), METHODS.items(), strict=True):
             places = [shift * size for size, _ in found[name]]
-            means, errors = ([getattr(e, part)[state] for _, e in found[name]] for part in ("mean", "error"))
-            panel.errorbar(
-                places, means, 2 * np.array(errors), color=colour, marker=mark, linestyle="", capsize=3, label=name
-            )
-        panel.set(xscale="log", xlabel="samples drawn", ylabel=f"{config.query}={network[config.query].states[state]}")
+            means, errors = (np.array([getattr(e, part)[state] for _, e in found[name]]) for part in ("mean", "error"))
+            panel.errorbar(places, means, 2 * errors, linestyle="", capsize=3, label=name, **style)
+        panel.set(xscale="log", xlabel="samples drawn", ylabel=f"probability of {what}")
         panel.set_title(f"{asked(config.query, known)}: estimates, two standard errors")
         panel.set_xticks(sizes, sizes)
         panel.minorticks_off()
         panel.legend()
-    wanted = 0.001
-    spread = exact[state] * (1 - exact[state])
+    kept = exact[state] * (1 - exact[state]) / ERROR**2
     teacher.ask(
-        f"How many samples must rejection draw until {asked(config.query, known)} has a standard error of {wanted}?",
-        f"p (1 - p) / error^2 = {spread / wanted**2:,.0f} that agree with the evidence, whose share is {chance:.4g}: "
-        f"{spread / wanted**2 / chance:,.0f} in all.",
+        f"How many samples must rejection draw until {asked(config.query, known)} has a standard error of {ERROR}?",
+        f"p (1 - p) / error^2 = {kept:,.0f} that agree with the evidence, whose share is {chance:.4g}: "
+        f"{kept / chance:,.0f} in all.",
     )
 
 
@@ -306,13 +298,14 @@ def teach_independence(teacher, network):
     if len(network) > MOST_VARIABLES:
         teacher.say(f"More than {MOST_VARIABLES} variables: too many pairs to try them all.")
         return
+    table = networks.joint_table(network)
     rows = {}
     for one, other in itertools.combinations(network, 2):
         rest = [name for name in network if name not in (one, other)]
         for given in (given for size in range(3) for given in itertools.combinations(rest, size)):
-            information = abs(networks.conditional_information(network, one, other, given))
+            information = abs(networks.conditional_information(network, table, one, other, given))
             separated = networks.d_separated(network, one, other, given)
-            what = f"{one}, {other}" + (f" given {', '.join(given)}" if given else "")
+            what = f"{one}, {other} given {', '.join(given)}" if given else f"{one}, {other}"
             rows[what] = {"d-separated": "yes" if separated else "no", "I in nats": float(f"{information:.3g}")}
     apart = {what: row for what, row in rows.items() if row["d-separated"] == "yes"}
     teacher.say(f"""
@@ -322,8 +315,7 @@ def teach_independence(teacher, network):
             I(a; b | c) = sum p(a, b, c) log( p(a, b | c) / (p(a | c) p(b | c)) ) = 0
         Of {len(rows)} statements about pairs, given at most two others, {len(apart)} hold by the graph. Their largest
         information is {max((row["I in nats"] for row in apart.values()), default=0.0):.1e} nats.""")
-    shown = apart | {what: row for what, row in rows.items() if what not in apart}
-    teacher.table("The first twelve", dict(list(shown.items())[:12]))
+    teacher.table("The first twelve", dict(list((apart | rows).items())[:12]))
 
 
 def teach_counting(teacher, config, network):
@@ -334,15 +326,16 @@ def teach_counting(teacher, config, network):
 
     graph = {name: node.parents for name, node in network.items()}
     states = {name: node.states for name, node in network.items()}
-    free, draws = networks.parameters(network), 10
-    joint = networks.joint_distribution(network)
+    free, draws = networks.parameters(network), 5
+    truth = networks.joint_table(network)
     rows = {}
     for size in sorted({int(size) for size in np.geomspace(100, config.samples, 4)}):
+        drawn = networks.joint_distribution(network).sample(draws * size, seed=(config.seed, size))
         distances = []
-        for draw in range(draws):
-            data = {name: each.numpy() for name, each in joint.sample(size, seed=(config.seed + draw, size)).items()}
+        for start in range(draws):
+            data = {name: each.numpy()[start::draws] for name, each in drawn.items()}
             learnt = networks.learn(graph, states, data, config.pseudo_count)
-            distances.append(networks.divergence(network, learnt))
+            distances.append(networks.divergence(truth, networks.joint_table(learnt)))
         rows[f"{size} samples"] = {"KL in nats": float(np.mean(distances)), "d / (2 n)": free / (2 * size)}
     teacher.section("Tables from data")
     teacher.say(f"""
@@ -352,12 +345,10 @@ def teach_counting(teacher, config, network):
             KL(true || learned) = sum_x p(x) log( p(x) / q(x) )  ->  d / (2 n),    d = {free}
         A number that is 0 or 1 in truth costs nothing to learn, and rows that seldom occur are learned late.""")
     teacher.table(f"Mean of {draws} draws", rows)
-    wanted = 0.001
-    last = list(rows.values())[-1]
     teacher.ask(
-        f"How many samples make the learned tables as good as {wanted} nats?",
-        f"About d / (2 KL) = {free / (2 * wanted):,.0f}, for d = {free} free numbers; with {config.samples} it was "
-        f"{last['KL in nats']:.2g} nats.",
+        f"How many samples bring the learned network to {ERROR} nats from the true one?",
+        f"About d / (2 KL) = {free / (2 * ERROR):,.0f}, for d = {free} free numbers; with {config.samples} it was "
+        f"{list(rows.values())[-1]['KL in nats']:.2g} nats.",
     )
 
 
@@ -373,7 +364,7 @@ def teach_a_real_table(teacher, config):
     data = {"species": irises.target}
     for name, column in zip(names, irises.data.T, strict=True):
         data[name] = np.digitize(column, np.quantile(column, (1 / 3, 2 / 3)))
-    states = {name: ("low", "middle", "high") for name in data} | {"species": tuple(map(str, irises.target_names))}
+    states = dict.fromkeys(data, ("low", "middle", "high")) | {"species": tuple(map(str, irises.target_names))}
     graphs = {
         "no arrows": lambda _: {name: () for name in data},
         "naive Bayes": lambda _: {name: () if name == "species" else ("species",) for name in data},
@@ -382,7 +373,7 @@ def teach_a_real_table(teacher, config):
     folds = np.random.default_rng(config.seed).permutation(len(irises.target)) % FOLDS
     table = {}
     for title, graph in graphs.items():
-        right, half, likelihood = [], [], []
+        found = {"species right": [], "from the sepals alone": [], "log p of a flower": []}
         for fold in range(FOLDS):
             rows = {name: values[folds != fold] for name, values in data.items()}
             network = networks.learn(graph(rows), states, rows, config.pseudo_count)
@@ -391,15 +382,12 @@ def teach_a_real_table(teacher, config):
                 posterior, chance, _ = networks.eliminate(network, "species", seen)
                 sepals = {name: seen[name] for name in names if name.startswith("sepal")}
                 guess = networks.eliminate(network, "species", sepals)[0].argmax()
-                right.append(posterior.argmax() == irises.target[flower])
-                half.append(guess == irises.target[flower])
-                likelihood.append(np.log(posterior[irises.target[flower]] * chance))
-        table[title] = {
-            "free numbers": networks.parameters(network),
-            "species right": float(np.mean(right)),
-            "from the sepals alone": float(np.mean(half)),
-            "log p of a flower": float(np.mean(likelihood)),
-        }
+                truth = irises.target[flower]
+                values = (posterior.argmax() == truth, guess == truth, np.log(posterior[truth] * chance))
+                for name, value in zip(found, values, strict=True):
+                    found[name].append(float(value))
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        table[title] = {"free numbers": networks.parameters(network), **means}
     teacher.section("Graph and tables from data: Fisher's irises")
     teacher.say(f"""
         {len(irises.target)} flowers of three species, each measure called low, middle or high by thirds. Of all trees

@@ -126,3 +126,77 @@ def test_samples_have_the_law_of_their_class(grey, black_and_white):
 def test_bad_input_is_one_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+# --- the lessons ------------------------------------------------------------------------------
+
+
+def answers(out):
+    return [line for line in out.split("Answers, for these settings")[1].splitlines() if line[:2] in ("1.", "2.", "3.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("naive_bayes", ("--threshold", "0.2", "--smoothing", "1e-9")),
+        ("generative_discriminative", ("--threshold", "0.2", "--sizes", "20", "80")),
+    ],
+)
+def test_other_settings_have_other_answers(name, change, tmp_path):
+    found = []
+    for words in ((), change):
+        code, out, err = run(tmp_path, name, "--preset", "smoke", "--folder", f"run{len(words)}", *words)
+        assert code == 0, err
+        found.append(answers(out))
+    assert all(one != other for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "sentence"),
+    [
+        ("naive_bayes", ("--threshold", "1"), "--threshold must be 0 or more and less than 1, got 1.0"),
+        ("naive_bayes", ("--pseudo-count", "0"), "--pseudo-count must be positive, got 0.0"),
+        ("naive_bayes", ("--smoothing", "nan"), "--smoothing must be positive, got nan"),
+        ("naive_bayes", ("--test-pictures", "0"), "--test-pictures must be at least 10, got 0"),
+        ("naive_bayes", ("--dataset", "folder:absent"), "there is no folder absent"),
+        ("generative_discriminative", ("--sizes", "5", "100"), "--sizes must be at least 10, the number of classes"),
+        ("generative_discriminative", ("--sizes", "10"), "one at least 20, got 10"),
+        ("generative_discriminative", ("--repeats", "0"), "--repeats must be at least 1, got 0"),
+        ("generative_discriminative", ("--bins", "0"), "--bins must be at least 1, got 0"),
+    ],
+)
+def test_bad_settings_are_one_sentence(name, words, sentence, tmp_path):
+    code, out, err = run(tmp_path, name, *words)
+    assert code == 2 and out == "" and err.count("\n") == 1 and sentence in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_file_says_what_the_model_says(tmp_path, monkeypatch, capsys, black_and_white):
+    """Export, then judge a picture of the digits without TensorFlow; publish only what is better."""
+    monkeypatch.setattr(runner, "EXPORTED", tmp_path / "exported")
+    words = ("naive_bayes", "--preset", "smoke", "--export", "--publish", "--pseudo-count", "2.0", "--folder", "run")
+    code, out, err = run(tmp_path, *words)
+    assert code == 0, err
+    folder = tmp_path / "exported" / "naive_bayes_digits"
+    card = cards.read_card(folder)
+    assert card["labels"] == list("0123456789") and card["config"]["pseudo_count"] == 2.0
+    data = images.load("digits")
+    x, y = data.test.images.reshape(-1, 64) / 255, data.test.labels
+    ours = naive_bayes.fit_bernoulli(*black_and_white, 10, 2.0)
+    joint = naive_bayes.log_joint(ours, x > 0.5)
+    for precision, tolerance in (("fp32", 1e-3), ("fp16", 0.1), ("dynamic", 0.5)):
+        model = runtime.load(folder, precision)
+        given = [model.run("log_prob", image=each[None])["log_prob"][0] for each in images.to_float(data.test.images)]
+        np.testing.assert_allclose(given, joint, atol=tolerance)
+        quality = card["files"][precision]["quality"]
+        assert quality["accuracy"] == pytest.approx((joint.argmax(axis=1) == y).mean(), abs=0.01)
+        assert quality["log_likelihood"] == pytest.approx(naive_bayes.log_evidence(joint).mean(), abs=tolerance)
+        assert quality["n"] == 360
+    Image.fromarray(data.test.images[7, ..., 0]).save(tmp_path / "x.png")
+    capsys.readouterr()
+    assert edge_command.main([str(folder), "--image", str(tmp_path / "x.png")]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert f"log-likelihood {naive_bayes.log_evidence(joint)[7]:.1f} nats" in first
+    assert second.split() == [str(joint[7].argmax()), f"{naive_bayes.posterior(joint)[7].max():.4f}"]
+    code, _, err = run(tmp_path, *words[:-1], "again")
+    assert code == 2 and "not published: naive_bayes_digits has ACCURACY" in err

@@ -268,7 +268,7 @@ def weighted_samples(network, found, samples, seed):
 def walk(network, query, evidence, chains, steps, seed):
     """p(query | evidence) by Metropolis chains that change one variable at a time (`tfp.mcmc`).
 
-    The proposal takes one of the free variables and any of its states, each with the same probability, so it is
+    The proposal takes one of the free variables and another of its states, each with the same probability, so it is
     symmetric. The chains (2 or more) start at likelihood-weighted samples; the first half of their steps is not used.
     Where a table has zeros, a chain can only reach what single changes lead to.
 
@@ -292,8 +292,8 @@ def walk(network, query, evidence, chains, steps, seed):
     def propose(state, seed):
         which, value = tfp.random.split_seed(seed, n=2)
         chosen = tf.random.stateless_uniform((chains,), which, 0, len(free), tf.int32)
-        new = tf.random.stateless_uniform((chains,), value, 0, 2**30, tf.int32) % tf.gather(counts, chosen)
-        return [tf.where(chosen == index, new, part) for index, part in enumerate(state)]
+        step = tf.random.stateless_uniform((chains,), value, 0, 2**30, tf.int32) % (tf.gather(counts, chosen) - 1) + 1
+        return [tf.where(chosen == i, (part + step) % counts[i], part) for i, part in enumerate(state)]
 
     kernel = tfp.mcmc.RandomWalkMetropolis(
         lambda *state: joint.log_prob({**fixed, **dict(zip(free, state, strict=True))}), new_state_fn=propose
@@ -335,10 +335,10 @@ def d_separated(network, one, other, given):
     return other not in reached
 
 
-def conditional_information(network, one, other, given):
-    """I(one; other | given) in nats, from the joint table: 0 exactly when they are independent given the others."""
+def conditional_information(network, table, one, other, given):
+    """I(one; other | given) in nats from the joint table of a network: 0 exactly when they are independent given it."""
     names = [*given, one, other]
-    table = np.einsum(joint_table(network), [*range(len(network))], [list(network).index(name) for name in names])
+    table = np.einsum(table, [*range(len(network))], [list(network).index(name) for name in names])
     table = table.reshape(-1, *table.shape[-2:])  # (states of the given ones, K_one, K_other)
     both = table.sum(axis=(1, 2), keepdims=True) * table
     apart = table.sum(axis=2, keepdims=True) * table.sum(axis=1, keepdims=True)
@@ -376,8 +376,9 @@ def learn_tree(states, data, root):
     """
 
     def information(one, other):
-        pair = {name: data[name] for name in (one, other)}
-        return conditional_information(learn({one: (), other: (one,)}, states, pair, 1e-9), one, other, ())
+        counts = np.zeros([len(states[one]), len(states[other])])
+        np.add.at(counts, (data[one], data[other]), 1 / len(data[one]))
+        return conditional_information((one, other), counts, one, other, ())
 
     graph = {root: ()}
     while len(graph) < len(states):
@@ -387,10 +388,8 @@ def learn_tree(states, data, root):
     return graph
 
 
-def divergence(truth, model):
-    """KL(truth || model) in nats of two networks of the same variables: sum_x p(x) log(p(x) / q(x))."""
-    p = joint_table(truth)
-    q = joint_table(model).transpose([list(model).index(name) for name in truth])
+def divergence(p, q):
+    """KL(p || q) = sum_x p(x) log(p(x) / q(x)) in nats, of two joint tables of the same variables."""
     return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))
 
 
