@@ -59,8 +59,7 @@ METHODS = {  # of sampling
 }
 LARGEST_DRAWN_TABLE = 4  # rows that fit beside a variable
 MOST_VARIABLES = 8  # whose pairs are all tried for independence
-FOLDS = 5  # of the irises
-ERROR = 0.001  # that is asked for at the end: of a probability, or in nats
+FOLDS, ERROR = 5, 0.001  # parts of the irises; what is asked for at the end, of a probability or in nats
 
 
 def run(config):
@@ -162,7 +161,7 @@ def draw_graph(axes, network, title):
             arrow = patches.FancyArrowPatch(
                 **ends, arrowstyle="-|>", connectionstyle=curve, mutation_scale=12, zorder=4
             )
-            axes.add_patch(arrow)
+            axes.add_patch(arrow).set_color("black")
     xs, ys = zip(*spots.values(), strict=True)
     axes.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.4, max(ys) + 0.4), title=title)
     axes.set_axis_off()

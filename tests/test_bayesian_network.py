@@ -102,14 +102,11 @@ def test_sampling_is_right_within_its_error(sprinkler, method, query):
 @pytest.mark.parametrize("method", ["reject", "weigh", "walk"])
 def test_the_errors_that_are_claimed_are_those_that_are_made(sprinkler, method):
     exact, _ = networks.enumerate_posterior(sprinkler, "rain", EVIDENCE)
-    size = {"reject": (500,), "weigh": (500,), "walk": (10, 200)}[method]
-    many = [
-        getattr(networks, method)(sprinkler, "rain", EVIDENCE, *size, seed)
-        for seed in range(60 if method != "walk" else 25)
-    ]
+    size, repeats = {"reject": ((500,), 40), "weigh": ((500,), 40), "walk": ((20, 200), 8)}[method]
+    many = [getattr(networks, method)(sprinkler, "rain", EVIDENCE, *size, seed) for seed in range(repeats)]
     made = np.sqrt(np.mean([(each.mean[1] - exact[1]) ** 2 for each in many]))
     claimed = np.sqrt(np.mean([each.error[1] ** 2 for each in many]))
-    assert 0.65 < made / claimed < 1.5
+    assert 0.5 < made / claimed < 1.7
 
 
 def test_weights_are_the_probabilities_of_the_evidence(sprinkler):

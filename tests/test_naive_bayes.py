@@ -4,8 +4,14 @@ import itertools
 
 import numpy as np
 import pytest
+from command import run
+from PIL import Image
 from sklearn import naive_bayes as sklearn_naive_bayes
 
+from edge import __main__ as edge_command
+from edge import cards, runtime
+from recipes import runner
+from zoo.datasets import images
 from zoo.probability import naive_bayes
 
 X = np.array([[1, 0, 1], [1, 1, 0], [0, 0, 1], [1, 0, 1], [0, 1, 0]])
@@ -175,7 +181,7 @@ def test_the_file_says_what_the_model_says(tmp_path, monkeypatch, capsys, black_
     """Export, then judge a picture of the digits without TensorFlow; publish only what is better."""
     monkeypatch.setattr(runner, "EXPORTED", tmp_path / "exported")
     words = ("naive_bayes", "--preset", "smoke", "--export", "--publish", "--pseudo-count", "2.0", "--folder", "run")
-    code, out, err = run(tmp_path, *words)
+    code, _, err = run(tmp_path, *words)
     assert code == 0, err
     folder = tmp_path / "exported" / "naive_bayes_digits"
     card = cards.read_card(folder)
