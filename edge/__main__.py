@@ -1,4 +1,4 @@
-"""Makes pictures with exported models from the command line.
+"""Makes pictures with exported models, or has them judge, from the command line.
 
 Run it from the folder that holds `edge/`:
 
@@ -11,6 +11,8 @@ Run it from the folder that holds `edge/`:
                                        # --attributes brightness=0.9 coverage=0.2, --text "a dark boot"
     python -m edge pix2pix_edges_fashion_mnist --image outline.png       # a picture of a picture
     python -m edge dcgan_fashion_mnist --card                            # the card; also of a lone .tflite file
+    python -m edge naive_bayes_mnist --image digit.png                   # what a picture shows, and how likely it is;
+                                       # of a table, by --rows FILE.csv, how strange each row is
 """
 
 import argparse
@@ -18,8 +20,10 @@ import os
 import sys
 import time
 
-from edge import cards, conditions, drawing, runtime
+from edge import cards, conditions, drawing, judging, runtime
 
+# Figure of quality in a card -> how it is shown.
+FIGURES = {"fid": "FID", "nll": "NLL", "psnr": "PSNR", "auroc": "AUROC", "accuracy": "accuracy"}
 READABLE_PIXELS = 112  # on the screen, for the side of one picture
 
 
@@ -40,7 +44,7 @@ def make_parser():
     """Describes the command line."""
     parser = Parser(
         prog="python -m edge",
-        description="Make pictures with an exported model; without a model, list the models.",
+        description="Make pictures with an exported model, or let it judge; without a model, list the models.",
     )
     parser.add_argument("model", nargs="?", help="a name, a folder with card.json, a .tflite file")
     start = parser.add_mutually_exclusive_group()
@@ -56,7 +60,10 @@ def make_parser():
     asked.add_argument("--label", help="for a conditional model: the class, by name or number (default: all in turn)")
     asked.add_argument("--attributes", nargs="+", metavar="NAME=VALUE", help="likewise: attributes of the pictures")
     asked.add_argument("--text", help="likewise: what the pictures shall show, in words that the model knows")
-    asked.add_argument("--image", help="for a model that makes pictures of pictures: the picture file")
+    asked.add_argument("--image", help="for a model that makes pictures of pictures, or judges them: the picture file")
+    asked.add_argument(
+        "--rows", metavar="FILE", help="for a model that judges rows of a table: a CSV file with a header"
+    )
     parser.add_argument("--count", type=int, help="number of pictures (default 16, or 1 with --image)")
     parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
     parser.add_argument("--card", action="store_true", help="print the model's card as JSON: what an app must know")
@@ -71,19 +78,25 @@ def number(value, digits):
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+def quality(scores):
+    """Formats the figure that a file is judged by, the first of `FIGURES` that it has, or a dash."""
+    name = next((name for name in FIGURES if name in scores), None)
+    return "-" if name is None else f"{FIGURES[name]} {number(scores[name], 2)}"
+
+
 def model_table(models):
     """Describes models in lines of text, one line for each file on disk."""
     width = max(len(card["name"]) for _, card in models)
-    row = "{:<" + str(width) + "}  {:<9} {:>8} {:>8} {:>7}  {}"
-    lines = [row.format("name", "precision", "KB", "ms", "FID", "title")]
+    row = "{:<" + str(width) + "}  {:<9} {:>8} {:>8} {:>14}  {}"
+    lines = [row.format("name", "precision", "KB", "ms", "quality", "title")]
     for folder, card in models:
         precisions = cards.precisions_on_disk(folder, card)
         for precision in precisions:
             entry = card["files"][precision]
             kilobytes = number((folder / entry["file"]).stat().st_size / 1000, 0)
             latency = number(entry.get("latency_ms"), 2)
-            fid = number((entry.get("quality") or {}).get("fid"), 2)
-            lines.append(row.format(card["name"], precision, kilobytes, latency, fid, card["title"]))
+            figure = quality(entry.get("quality") or {})
+            lines.append(row.format(card["name"], precision, kilobytes, latency, figure, card["title"]))
         if not precisions:
             lines.append(row.format(card["name"], "none", "-", "-", "-", card["title"]))
     return "\n".join(lines)
@@ -97,7 +110,7 @@ def print_models():
         print("`python -m recipes dcgan --preset fashion_mnist --publish` trains one.")
         return
     print(model_table(models))
-    print("\n`python -m edge NAME --seed 0 --count 16` writes pictures; ms and FID are the card's.")
+    print("\n`python -m edge NAME --seed 0 --count 16` writes pictures; ms and quality are the card's.")
 
 
 def condition_of(options, card):
@@ -118,15 +131,27 @@ def condition_of(options, card):
     return conditions.attributes(card, settings)
 
 
-def make_pictures(options):
-    """Loads the model, makes the pictures, writes the file and says so."""
+def use(options):
+    """Loads the model and does what it is for."""
+    if options.out:
+        drawing.check_picture_path(options.out)
+    model = runtime.load(options.model, options.precision, options.threads)
+    signature = judging.signature_of(model, options.image, options.rows)
+    if signature is None:
+        make_pictures(model, options)
+        return
+    for flag in ("interpolate", "label", "attributes", "text", "count", "out", "scale"):
+        if getattr(options, flag) is not None:
+            raise ValueError(f"{model.name} judges here, it makes no pictures: leave --{flag} out")
+    print("\n".join(judging.verdicts(model, signature, options.image, options.rows)))
+
+
+def make_pictures(model, options):
+    """Makes the pictures, writes the file and says so."""
     count = options.count if options.count is not None else 1 if options.image else 16
     runtime.check_seeds(options.seed, count)
     if options.scale is not None and options.scale < 1:
         raise ValueError(f"scale must be at least 1, got {options.scale}")
-    if options.out:
-        drawing.check_picture_path(options.out)
-    model = runtime.load(options.model, options.precision, options.threads)
     condition = condition_of(options, model.card)
     if model.main == "translate" and options.image is None:
         raise ValueError(f"{model.name} makes pictures of pictures: give it one by --image")
@@ -167,7 +192,7 @@ def main(argv=None):
         elif options.card:
             print(cards.as_text(cards.card_of(options.model)))
         else:
-            make_pictures(options)
+            use(options)
         sys.stdout.flush()
     except BrokenPipeError:
         stop_printing()

@@ -4,6 +4,7 @@ Nothing heavy is imported at the top, so that `python -m recipes NAME --help` an
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import textwrap
@@ -44,10 +45,11 @@ class Lesson:
         print(f"\n{title}\n{'-' * len(title)}", flush=True)
 
     def say(self, text):
-        """Print paragraphs, wrapped; a line that begins with four spaces is a formula and stays as it is."""
-        for line in textwrap.dedent(text).strip().split("\n"):
-            formula = line.startswith("    ")
-            print(line if formula else textwrap.fill(line, WIDTH), flush=True)
+        """Print paragraphs, wrapped anew; a line that begins with four spaces is a formula and stays as it is."""
+        lines = textwrap.dedent(text).strip().split("\n")
+        for stays, group in itertools.groupby(lines, lambda line: line.startswith("    ") or not line):
+            for line in group if stays else [textwrap.fill(" ".join(group), WIDTH)]:
+                print(line, flush=True)
 
     def table(self, title, rows):
         """Print a table: name -> dict of column -> number or text."""

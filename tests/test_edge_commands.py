@@ -58,9 +58,9 @@ def test_list_names_every_file_on_disk(artifact, monkeypatch, capsys):
     monkeypatch.setattr(cards, "EXPORTED", artifact.exported)
     assert command_line.main([]) == 0
     header, fp32, dynamic, *_ = capsys.readouterr().out.splitlines()
-    assert header.split() == ["name", "precision", "KB", "ms", "FID", "title"]
+    assert header.split() == ["name", "precision", "KB", "ms", "quality", "title"]
     kilobytes = f"{(artifact.folder / 'tiny_digits.tflite').stat().st_size / 1000:.0f}"
-    assert fp32.split()[:5] == [NAME, "fp32", kilobytes, "0.25", "12.50"]
+    assert fp32.split()[:6] == [NAME, "fp32", kilobytes, "0.25", "FID", "12.50"]
     assert fp32.endswith("Tiny generator, digits")
     assert dynamic.split()[1] == "dynamic"
     assert dynamic.split()[3:5] == ["0.50", "-"]

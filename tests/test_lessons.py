@@ -50,3 +50,15 @@ def test_formulas_are_not_wrapped(tmp_path, capsys):
     *words, formula = capsys.readouterr().out.splitlines()
     assert len(words) == 2 and max(map(len, words)) <= lesson.WIDTH
     assert formula == "    p(x) = " + "a + " * 40 + "b"
+
+
+def test_a_paragraph_may_be_written_on_several_lines(tmp_path, capsys):
+    speaker = lesson.Lesson("sums", tmp_path / "new")
+    speaker.say("""
+        one
+        two
+            x = 1
+        three
+
+        four""")
+    assert capsys.readouterr().out == "one two\n    x = 1\nthree\n\nfour\n"
