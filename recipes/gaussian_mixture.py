@@ -198,10 +198,12 @@ def tell_em(speaker, config, points, start, ridge, names):
     rows = {f"after {index} steps": {"ln p(X)": f"{likelihoods[index]:.3f}"} for index in shown}
     speaker.table("The Gaussians of these moments are in em.png", rows)
     speaker.say("")
+    least = np.diff(likelihoods).min()
+    verdict = "it never falls" if least > -1e-6 else "only the ridge can make it fall"
     speaker.say(f"""
-        The smallest change of ln p(X) in {last} steps is {np.diff(likelihoods).min():.1e}: it never falls, but for
-        rounding. The E step makes a lower bound of ln p(X) that touches it at the present parameters;
-        the M step climbs to the top of the bound, and ln p(X) is nowhere below the bound.""")
+        The smallest change of ln p(X) in {last} steps is {least:.1e}: {verdict}.
+        The E step makes a lower bound of ln p(X) that touches it at the present parameters; the M step
+        climbs to the top of the bound, and ln p(X) is nowhere below the bound.""")
     with speaker.figure("em", 2, 3, (11, 7)) as axes:
         for panel, index in zip(axes.flat, shown, strict=False):
             draw_mixture(panel, points, mixtures[index], names)

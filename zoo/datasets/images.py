@@ -335,7 +335,7 @@ def _size(image):
 
 
 def reachable(address, seconds=4.0):
-    """Whether a connection to (host, port) opens within the time; name look-ups without network can take far longer than that."""
+    """Whether (host, port) answers within the time; name look-ups without network can take far longer than that."""
     answer = []
 
     def probe():

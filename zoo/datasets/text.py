@@ -4,8 +4,8 @@
     load("tiny_shakespeare")    a set of TensorFlow Datasets whose examples are texts, by its name
     load("file:/path/to.txt")   your own text, UTF-8
 
-Training, validation and test text are never mixed: models are chosen on the validation split, and the test split is read
-once. What has no splits is cut into paragraphs, a tenth of the text for validation and a tenth for the test.
+Training, validation and test text are never mixed: models are chosen on the validation split, and the test split is
+read once. What has no splits is cut into paragraphs, a tenth of the text for validation and a tenth for the test.
 """
 
 import pathlib
@@ -17,8 +17,9 @@ import numpy as np
 from zoo.datasets import images
 
 SPLIT_SEED = 1797  # the splits belong to the data: they do not move with a run's seed
-SHORTEST = 60  # characters of a paragraph of prose: shorter ones in the descriptions are titles and names
-PROSE = 0.9  # share of letters, spaces, commas and full stops in prose; tables and code have less
+SHORTEST = 40  # characters of a paragraph of prose: shorter ones in the descriptions are titles and names
+PROSE = 0.8  # share of letters, spaces, commas and full stops in prose; tables and code have less
+NO_PROSE = r">>>|==|--|\.\. |::|\||sklearn\.|^[.:+]"  # in code, tables, directives, lists of fields, module names
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,10 @@ def _prose(source):
     source = re.sub(r"`+([^`<]*?)\s*(<[^`]*>)?`+_*", r"\1", source)  # `words <link>`_
     source = re.sub(r"https?://\S+", "", source)
     found = []
-    for paragraph in re.split(r"\n\s*\n", source):
-        line = " ".join(paragraph.split())
-        plain = re.findall(r"[A-Za-z ,.]", line)
-        markup = re.match(r"[.:>|=*+-]", line) or "sklearn" in line or ">>>" in line
-        if len(line) >= SHORTEST and not markup and len(plain) >= PROSE * len(line):
+    for paragraph in re.split(r"\n\s*\n|\n(?=\s*[-*] )", source):  # items of a list are paragraphs
+        line = re.sub(r"^[-*] ", "", " ".join(paragraph.split()))
+        plain = len(re.findall(r"[A-Za-z ,.]", line))
+        if len(line) >= SHORTEST and plain >= PROSE * len(line) and not re.search(NO_PROSE, line):
             found.append(line)
     return found
 

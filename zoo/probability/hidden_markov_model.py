@@ -1,13 +1,13 @@
 """A hidden Markov model: a chain of states that nobody sees, each of which emits a symbol that is seen.
 
-Leonard Baum, Ted Petrie, George Soules, Norman Weiss: "A Maximization Technique Occurring in the Statistical Analysis of
-Probabilistic Functions of Markov Chains", 1970, https://www.jstor.org/stable/2239727. Equations are numbered as in
+Leonard Baum, Ted Petrie, George Soules, Norman Weiss: "A Maximization Technique Occurring in the Statistical Analysis
+of Probabilistic Functions of Markov Chains", 1970, https://www.jstor.org/stable/2239727. Equations are numbered as in
 Lawrence Rabiner: "A Tutorial on Hidden Markov Models and Selected Applications in Speech Recognition", 1989,
 https://doi.org/10.1109/5.18626.
 
-The likelihood of T symbols is a sum over all K^T paths of states, but what a path costs from t on depends on its state at
-t alone. So one sum a step is enough: K^2 T operations. The same idea with a maximum in the place of the sum finds the
-likeliest path, and the forward and backward sums together make EM possible.
+The likelihood of T symbols is a sum over all K^T paths of states, but what a path costs from t on depends on its state
+at t alone. So one sum a step is enough: K^2 T operations. The same idea with a maximum in the place of the sum finds
+the likeliest path, and the forward and backward sums together make EM possible.
 
     p(path, symbols) = pi_q1 b_q1(O_1) a_q1,q2 b_q2(O_2) ...                                     (16)
     forward    alpha_1(j)   = pi_j b_j(O_1)                                                      (19)
@@ -20,8 +20,8 @@ likeliest path, and the forward and backward sums together make EM possible.
     Baum-Welch pi_i = gamma_1(i),  a_ij = sum_t xi_t(i, j) / sum_t gamma_t(i),
                b_j(k) = sum over t with O_t = k of gamma_t(j) / sum_t gamma_t(j)                 (40)
 
-What differs from the paper: everything is a logarithm in float64, where the paper rescales each step. Several sequences of
-one length are treated at once; Baum-Welch adds up their expected counts (the paper's equation 109).
+What differs from the paper: everything is a logarithm in float64, where the paper rescales each step. Several
+sequences of one length are treated at once; Baum-Welch adds up their expected counts (the paper's equation 109).
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+MOST_PATHS = 1_000_000
 ROUNDING = 1e-6  # by which a row of probabilities may miss the sum 1
 
 
@@ -52,7 +53,9 @@ class HiddenMarkovModel:
         for name, shape in shapes.items():
             table = np.array(getattr(self, name), np.float64)
             object.__setattr__(self, name, table)
-            if table.ndim != len(shape) or any(want not in (None, is_) for want, is_ in zip(shape, table.shape)):
+            if table.ndim != len(shape) or any(
+                wanted not in (None, given) for wanted, given in zip(shape, table.shape, strict=True)
+            ):
                 raise ValueError(f"{name} must have shape {shape} for {states} states, got {table.shape}")
             rows = np.atleast_2d(table)
             wrong = ~((rows >= 0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1) <= ROUNDING))
@@ -95,6 +98,31 @@ def distribution(model, steps):
         tfd.Categorical(probs=tf.constant(model.emissions)),
         num_steps=steps,
     )
+
+
+def sample(model, count, steps, seed):
+    """Draw sequences: a state, its symbol, the next state, and so on.
+
+    Args:
+        model: `HiddenMarkovModel`.
+        count: B, of sequences.
+        steps: T, of each.
+        seed: integer.
+
+    Returns:
+        Symbols, int64 (B, T).
+    """
+    random = np.random.default_rng(seed)
+
+    def draw(rows):  # inverse distribution function; the last bound is 1 whatever rounding says
+        return (random.random((count, 1)) >= np.cumsum(rows, axis=1)[:, :-1]).sum(axis=1)
+
+    states = draw(np.tile(model.initial, (count, 1)))
+    symbols = [draw(model.emissions[states])]
+    for _ in range(steps - 1):
+        states = draw(model.transitions[states])
+        symbols.append(draw(model.emissions[states]))
+    return np.stack(symbols, axis=1)
 
 
 def _logarithms(model):
@@ -140,6 +168,27 @@ def forward(model, symbols):
     log_initial, log_transitions, log_emissions = _logarithms(model)
     log_alpha = _forward(log_initial, log_transitions, _emitted(log_emissions, _checked(model, symbols)))
     return tf.transpose(log_alpha, (1, 0, 2)).numpy(), tf.reduce_logsumexp(log_alpha[-1], axis=1).numpy()
+
+
+def every_path(model, symbols):
+    """All K^T paths of one short sequence, and what each contributes to the likelihood: equation 16.
+
+    Args:
+        model: `HiddenMarkovModel`.
+        symbols: O, int (T,).
+
+    Returns:
+        Paths, int (K^T, T), and ln p(path, O), float64 (K^T,).
+
+    Raises:
+        ValueError: when there are more than a million paths.
+    """
+    if model.states ** len(symbols) > MOST_PATHS:
+        raise ValueError(f"{model.states} states in {len(symbols)} steps have more than {MOST_PATHS} paths")
+    paths = np.stack(np.unravel_index(range(model.states ** len(symbols)), (model.states,) * len(symbols)), axis=1)
+    log_initial, log_transitions, log_emissions = (table.numpy() for table in _logarithms(model))
+    moves = log_transitions[paths[:, :-1], paths[:, 1:]].sum(axis=1)
+    return paths, log_initial[paths[:, 0]] + moves + log_emissions[paths, symbols].sum(axis=1)
 
 
 def posterior(model, symbols):
@@ -252,6 +301,31 @@ def baum_welch(model, symbols, iterations=100, tolerance=1e-6):
         if len(likelihoods) > 1 and likelihoods[-1] - likelihoods[-2] < tolerance * np.size(symbols):
             break
     return model, [*likelihoods, baum_welch_step(model, symbols)[1]]
+
+
+def unigram(symbols, count):
+    """Symbols that know nothing of each other: a model of one state, each symbol counted once more than it was seen."""
+    counts = np.bincount(np.ravel(symbols), minlength=count) + 1.0
+    return HiddenMarkovModel(np.ones(1), np.ones((1, 1)), counts[None] / counts.sum())
+
+
+def bigram(symbols, count):
+    """A Markov chain of symbols: a model whose states are the symbols themselves, pairs counted once more than seen.
+
+    Args:
+        symbols: int (B, T).
+        count: V.
+    """
+    symbols = np.asarray(symbols)
+    pairs = np.ones((count, count))
+    np.add.at(pairs, (symbols[:, :-1].ravel(), symbols[:, 1:].ravel()), 1)
+    return HiddenMarkovModel(unigram(symbols, count).emissions[0], pairs / pairs.sum(1, keepdims=True), np.eye(count))
+
+
+def smooth(model, share):
+    """Mix every row of transitions and emissions with equal probabilities, so that nothing unseen is impossible."""
+    rows = [(1 - share) * table + share / table.shape[1] for table in (model.transitions, model.emissions)]
+    return HiddenMarkovModel(model.initial, *rows)
 
 
 def first_guess(states, symbols, seed):
