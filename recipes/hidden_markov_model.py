@@ -14,7 +14,7 @@ KIND = "lesson"
 class Config:
     """Settings of the lesson."""
 
-    ice_creams: tuple[int, ...] = (3, 2, 3, 1, 2, 1, 1, 2, 3, 3, 1, 3)
+    ice_creams: tuple[int, ...] = (1, 3, 1, 2, 3, 1, 1, 3, 2, 1, 2, 3)
     """Eaten on each day, 1 to 3: a diary of 2 to 16 days."""
     stay: float = 0.8
     """Probability that the weather of a day is also that of the next one."""
@@ -160,7 +160,7 @@ def tell_posterior(speaker, config, model, eaten):
     speaker.say("")
     speaker.say(f"""
         The Viterbi path has probability {best:.3f} given the diary. Days on which the two answers differ:
-        {", ".join(differ) or "none"}. The largest difference of p(hot) from TFP's is {abs(marginals - gamma).max():.1e}.""")
+        {", ".join(differ) or "none"}. Largest difference of p(hot) from TFP's: {abs(marginals - gamma).max():.1e}.""")
     days = np.arange(1, len(eaten) + 1)
     with speaker.figure("weather", 2, 1, (7, 4.6)) as axes:
         axes[0, 0].bar(days, config.ice_creams, color=lesson.ORANGE)
@@ -168,7 +168,7 @@ def tell_posterior(speaker, config, model, eaten):
         axes[1, 0].plot(days, gamma[:, 1], "o-", label="p(hot | whole diary)")
         axes[1, 0].step(days, paths[0], where="mid", color=lesson.BLACK, linestyle="--", label="Viterbi path")
         axes[1, 0].set(title="What the weather was", xlabel="day", ylabel="cold = 0, hot = 1", xticks=days)
-        axes[1, 0].legend(loc="center right")
+        axes[1, 0].legend()
     return gamma
 
 
@@ -204,9 +204,13 @@ def tell_baum_welch(speaker, config, model):
     speaker.table(f"Tables, true and learned from {days} days without weather", rows)
     steps = np.concatenate([np.diff(run[1]) for run in runs])
     speaker.say("")
+    ends = ", ".join(f"{run[1][-1]:.2f}" for run in runs)
+    truth = hmm.forward(model, diaries)[1].sum()
     speaker.say(f"""
         The smallest change of ln p in {len(steps)} steps is {steps.min():.1e}: it never falls. Of the learned
-        tables ln p is {likelihoods[-1]:.2f}, of the true ones {hmm.forward(model, diaries)[1].sum():.2f}.""")
+        tables ln p is {likelihoods[-1]:.2f}, of the true ones {truth:.2f}. The starts end at
+        {ends}. EM rests at any point from which no small step leads upwards; so one
+        takes several starts.""")
     with speaker.figure("learning", 1, 1, (5.5, 3.4)) as axes:
         for number, (_, history) in enumerate(runs, 1):
             axes[0, 0].plot([value / days for value in history], label=f"start {number}")
@@ -230,7 +234,7 @@ def ask(speaker, model, eaten, gamma):
     changed = int(np.abs(today[:, 1] - gamma[:, 1]).argmax())
     speaker.ask(
         "For which day did the later days of the diary change the judgement most?",
-        f"Day {changed + 1}: p(hot) was {today[changed, 1]:.3f} until then and is {gamma[changed, 1]:.3f} with all days.",
+        f"Day {changed + 1}: p(hot) was {today[changed, 1]:.3f} until then and is {gamma[changed, 1]:.3f} with all.",
     )
     stay = model.transitions[1, 1]
     length = f"{1 / (1 - stay):.1f} days" if stay < 1 else "without end"

@@ -267,6 +267,6 @@ def ask(speaker, model, kinds, models, scores):
     )
     states = models[best].states
     speaker.ask(
-        "How many paths of states does the forward recursion add up for one row of text, in how many products?",
-        f"10^{ROW * np.log10(states):.0f} paths ({states}^{ROW}), in {states**2 * ROW:,} products ({states}^2 x {ROW}).",
+        "How many paths of states are added up for one row of text, and in how many products by the recursion?",
+        f"{states}^{ROW}, which is 10^{ROW * np.log10(states):.0f}, paths in {states}^2 x {ROW} = {states**2 * ROW:,}.",
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from zoo.datasets import images
 
+SKLEARN_HOST = ("ndownloader.figshare.com", 443)  # of scikit-learn's larger data sets
 SPLIT_SEED = 1797  # the splits belong to the data: they do not move with a run's seed
 SHORTEST = 40  # characters of a paragraph of prose: shorter ones in the descriptions are titles and names
 PROSE = 0.8  # share of letters, spaces, commas and full stops in prose; tables and code have less
@@ -52,6 +53,32 @@ def load(name):
     if name.startswith("file:"):
         return _load_file(pathlib.Path(name.removeprefix("file:")))
     return _load_tfds(name)
+
+
+def newsgroups():
+    """The posts of the 20 newsgroups, by scikit-learn, without headers, footers and quotes: a list of texts.
+
+    Raises:
+        ValueError: one sentence, within seconds, when they are neither at hand nor within reach.
+    """
+    from sklearn import datasets
+
+    def fetch(download):
+        parts = ("headers", "footers", "quotes")
+        return datasets.fetch_20newsgroups(subset="all", remove=parts, download_if_missing=download).data
+
+    try:
+        return fetch(False)
+    except OSError as error:
+        if not images.reachable(SKLEARN_HOST):
+            raise ValueError(
+                f"the 20 newsgroups are not in {datasets.get_data_home()} and cannot be downloaded without network: "
+                "set SCIKIT_LEARN_DATA to a folder that has them, or use --corpus grammar"
+            ) from error
+    try:
+        return fetch(True)
+    except OSError as error:
+        raise ValueError(f"the 20 newsgroups cannot be downloaded ({error}): use --corpus grammar") from error
 
 
 def letters(text):
