@@ -176,9 +176,9 @@ def tell_texts(speaker, texts, words, truth):
     """The corpus, and how the model says that it came about."""
     speaker.section("1. A heap of texts")
     speaker.say(f"""
-        {len(texts)} texts, {int(texts.sum()):,} words, {len(words)} different ones. Only the counts of the words are kept.
-        Latent Dirichlet allocation says how such a text comes about: it has shares of K topics, and
-        each word is drawn by choosing a topic, then a word of that topic:
+        {len(texts)} texts, {int(texts.sum()):,} words, {len(words)} different ones. Only their counts are kept. Latent
+        Dirichlet allocation says how such a text comes about: it has shares of K topics, and each word
+        is drawn by choosing a topic, then a word of that topic:
             theta_d ~ Dirichlet(alpha)    shares of the topics in text d
             beta_k  ~ Dirichlet(eta)      words of topic k
             z ~ theta_d, w ~ beta_z       for each word
@@ -375,7 +375,7 @@ def ask(speaker, config, topics, gamma, words, scores):
     main = (shares > 0.5).any(axis=1).mean()
     speaker.ask(
         "How many of the texts have one topic with more than half of the words?",
-        f"{main:.0%}; of draws from Dirichlet({config.alpha:g}), which the model expects, {dominated(config):.0%} have one.",
+        f"{main:.0%}; of the draws from Dirichlet({config.alpha:g}), the model's prior, {dominated(config):.0%}.",
     )
     owners = lda.as_rows(topics) * shares.mean(axis=0)[:, None]
     owners /= owners.sum(axis=0)  # p(topic | word)

@@ -184,7 +184,7 @@ def tell_transition(speaker, config):
         spins have a common direction; above, they have none. Yang (1952) for the magnetisation a site:
             |m| = (1 - sinh(2 J / T)^-4)^(1/8) below T_c, and 0 above
         The energy of the infinite grid is Onsager's (1944), that of a torus of any size Kaufman's (1949).
-        So samplers can be checked on {config.size} x {config.size} sites, whose 2^{config.size**2} states nobody can list.""")
+        So samplers can be checked on {config.size} x {config.size} sites, of which nobody can list all states.""")
     temperatures = np.array(config.temperatures)
     grid = mrf.ising(config.size, config.size)
     torus = mrf.torus_energy(config.size, config.size, 1 / temperatures)
@@ -241,9 +241,9 @@ def tell_snapshots(speaker, config):
 
     speaker.section("4. What it looks like")
     speaker.say(f"""
-        The Potts model melts at T_c = J / ln(1 + sqrt q): {mrf.critical_temperature(3):.4f} J for q = 3. The figure
-        snapshots.png has states of {SNAPSHOT} x {SNAPSHOT} sites, {config.sweeps // 2} sweeps after a random start. Above
-        T_c there is noise, below one label eats the others, at T_c there are islands of all sizes.""")
+        The Potts model melts at T_c = J / ln(1 + sqrt q), for q = 3 {mrf.critical_temperature(3):.4f} J. In the
+        figure are states of {SNAPSHOT} x {SNAPSHOT} sites, {config.sweeps // 2} sweeps after a random start. Above T_c
+        there is noise, below one label eats the others, at T_c there are islands of all sizes.""")
     colours = matplotlib.colors.ListedColormap([lesson.BLUE, lesson.ORANGE, lesson.YELLOW])
     models = {"Ising": mrf.ising(SNAPSHOT, SNAPSHOT), "Potts, q = 3": mrf.potts(SNAPSHOT, SNAPSHOT, 3)}
     with speaker.figure("snapshots", 2, 3, (8, 5.8)) as axes:
