@@ -213,7 +213,7 @@ def tell_fit(speaker, config, texts):
     runs = [
         lda.fit(
             texts,
-            lda.first_guess(config.topics, texts.shape[1], config.seed + start),
+            lda.first_guess(texts, config.topics, config.seed + start),
             config.alpha,
             config.eta,
             config.iterations,
@@ -231,7 +231,7 @@ def tell_fit(speaker, config, texts):
         }
         for number, (_, _, history) in enumerate(runs, 1)
     }
-    speaker.table(f"Bound in nats a word, {config.topics} topics", rows)
+    speaker.table(f"Bound in nats a word, {config.topics} topics, each start at texts that differ", rows)
     return topics, gamma
 
 
@@ -345,10 +345,12 @@ def tell_perplexity(speaker, config, texts, held_out, topics, truth):
     }
     if truth is not None:
         rows["the true topics"] = score(np.maximum(truth[0], 1e-9))
-    speaker.table("Perplexity of the unseen words, by the same procedure", {k: {"words": v} for k, v in rows.items()})
+    speaker.table(
+        "Perplexity of the unseen words, by the same procedure", {k: {"words": f"{v:.2f}"} for k, v in rows.items()}
+    )
     scores = {config.topics: rows[f"found, {config.topics} topics"]}
     for count in config.more_topics:
-        guess = lda.first_guess(count, texts.shape[1], config.seed)
+        guess = lda.first_guess(texts, count, config.seed)
         scores[count] = score(lda.fit(texts, guess, config.alpha, config.eta, config.iterations)[0])
     scores = dict(sorted(scores.items()))
     with speaker.figure("perplexity", 1, 1, (5.5, 3.6)) as axes:

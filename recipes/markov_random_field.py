@@ -18,9 +18,9 @@ class Config:
     """Side of the torus of the phase transition, even."""
     temperatures: tuple[float, ...] = (1.4, 1.7, 2.0, 2.15, 2.27, 2.4, 2.55, 2.8, 3.2)
     """Of the phase transition, in units of the coupling J."""
-    chains: int = 8
+    chains: int = 16
     """At each temperature; their scatter makes the error bars."""
-    sweeps: int = 600
+    sweeps: int = 400
     """Of each chain; the first quarter is left out."""
     dataset: str = "digits"
     """Pictures to be freed of noise: digits, an image set of TensorFlow Datasets, or folder:PATH."""

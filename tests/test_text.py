@@ -13,7 +13,7 @@ def test_descriptions_are_prose():
     assert len(data.train) > 10_000 and min(len(data.validation), len(data.test)) > 800
     everything = data.train + data.validation + data.test
     assert "The data set contains images of hand-written digits" in everything
-    for markup in (">>>", "::", "`", "http", "====", "sklearn."):
+    for markup in (">>>", "::", "`", "://", "====", "sklearn."):
         assert markup not in everything
     paragraphs = [set(part.split("\n\n")) for part in (data.train, data.validation, data.test)]
     assert not paragraphs[0] & paragraphs[1] and not paragraphs[0] & paragraphs[2] and not paragraphs[1] & paragraphs[2]

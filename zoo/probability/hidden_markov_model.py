@@ -329,7 +329,7 @@ def smooth(model, share):
 
 
 def first_guess(states, symbols, seed):
-    """Random tables to start Baum-Welch from: rows drawn from Dirichlet distributions, none near 0.
+    """Random tables to start Baum-Welch from: rows drawn from Dirichlet distributions, as a rule none near 0.
 
     Args:
         states: K.
@@ -339,7 +339,7 @@ def first_guess(states, symbols, seed):
     if states < 1 or symbols < 1:
         raise ValueError(f"states and symbols must be at least 1, got {states} and {symbols}")
     random = np.random.default_rng(seed)
-    rows = [random.dirichlet(np.full(width, 10.0), count) for width, count in ((states, states), (symbols, states))]
+    rows = [random.dirichlet(np.full(width, 2.0), count) for width, count in ((states, states), (symbols, states))]
     return HiddenMarkovModel(np.full(states, 1 / states), *rows)
 
 

@@ -102,13 +102,37 @@ def _divergence(rows, logs, prior):
     normalised = tf.reduce_sum(
         tf.math.lgamma(tf.reduce_sum(rows, axis=1)) - tf.reduce_sum(tf.math.lgamma(rows), axis=1)
     )
-    priors = len(rows) * (tf.math.lgamma(float(width) * prior) - width * tf.math.lgamma(float(prior)))
-    return float(normalised) - float(priors) + float(tf.reduce_sum((rows - prior) * logs))
+    whole, one = (float(tf.math.lgamma(tf.constant(each, tf.float64))) for each in (width * prior, prior))
+    return float(normalised) - len(rows) * (whole - width * one) + float(tf.reduce_sum((rows - prior) * logs))
 
 
-def first_guess(topics, words, seed):
-    """lambda to begin with, float64 (K, V): drawn near 1, as scikit-learn draws it, so that both can start alike."""
-    return np.random.RandomState(seed).gamma(100.0, 0.01, (topics, words))
+def first_guess(counts, topics, seed):
+    """lambda to begin with: each topic near one document, the documents far from each other.
+
+    The first document is drawn by its length; each next one with a probability that grows with its distance from those
+    there are (as k-means++ does). From a start near equal topics, which is usual, EM more often ends with two topics in
+    one.
+
+    Args:
+        counts: n, float (D, V).
+        topics: K, at most D.
+        seed: integer.
+
+    Returns:
+        float64 (K, V).
+    """
+    counts = check(counts, topics)
+    if topics > len(counts):
+        raise ValueError(f"topics must be at most {len(counts)} (the documents there are), got {topics}")
+    random = np.random.default_rng(seed)
+    rows = as_rows(counts)
+    chosen, nearest = [], counts.sum(axis=1)
+    for _ in range(topics):
+        chosen.append(int(random.choice(len(rows), p=nearest / nearest.sum())))
+        distances = np.abs(rows - rows[chosen[-1]]).sum(axis=1) ** 2 + 1e-12
+        nearest = np.minimum(nearest, distances) if len(chosen) > 1 else distances
+    everything = as_rows(counts.sum(axis=0, keepdims=True))
+    return counts.mean() * len(counts) * (rows[chosen] + everything) / 2
 
 
 def fit(counts, start, alpha, eta, iterations=100, tolerance=1e-5, exactness=1e-6):
