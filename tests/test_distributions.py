@@ -1,0 +1,238 @@
+"""Ten distributions: against SciPy, against sums, at the edges of their parameters, and as a lesson."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from zoo.probability import distributions
+
+FAMILIES = distributions.FAMILIES
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
+CHANCES = (0.0, 1e-9, 0.03, 0.5, 0.9, 1.0)
+REFERENCES = {
+    "bernoulli": lambda p: stats.bernoulli(p),
+    "binomial": lambda n, p: stats.binom(n, p),
+    "poisson": lambda rate: stats.poisson(rate),
+    "geometric": lambda p: stats.geom(p),
+    "hypergeometric": lambda N, K, n: stats.hypergeom(N, K, n),
+    "uniform": lambda low, high: stats.uniform(low, high - low),
+    "normal": lambda mu, sigma: stats.norm(mu, sigma),
+    "exponential": lambda rate: stats.expon(scale=1 / rate),
+    "lognormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
+    "beta": lambda alpha, beta: stats.beta(alpha, beta),
+}
+GRIDS = {
+    "bernoulli": [{"p": p} for p in CHANCES],
+    "binomial": [{"n": n, "p": p} for n in (0, 1, 7, 400) for p in CHANCES],
+    "poisson": [{"rate": rate} for rate in (1e-6, 0.5, 4.0, 77.7, 2e4)],
+    "geometric": [{"p": p} for p in (1e-3, 0.03, 1.0, 0.5, 0.9)],
+    "hypergeometric": [
+        {"N": N, "K": K, "n": n}
+        for N in (1, 2, 13, 500)
+        for K, n in itertools.product(sorted({0, 1, N // 3, N - 1, N}), repeat=2)
+    ],
+    "uniform": [{"low": low, "high": high} for low, high in ((0, 1), (-3.5, 2.25), (1e6, 1e6 + 1))],
+    "normal": [{"mu": mu, "sigma": sigma} for mu in (-2.0, 0.0, 1e3) for sigma in (0.1, 1.0, 30.0)],
+    "exponential": [{"rate": rate} for rate in (0.01, 1.0, 50.0)],
+    "lognormal": [{"mu": mu, "sigma": sigma} for mu in (-1.0, 0.0, 3.0) for sigma in (0.1, 1.0, 2.0)],
+    "beta": [{"alpha": a, "beta": b} for a, b in itertools.product((0.4, 1.0, 2.0, 35.0), repeat=2)],
+}
+CASES = [(name, parameters) for name, grid in GRIDS.items() for parameters in grid]
+IDS = [f"{name}({distributions.spell(parameters)})" for name, parameters in CASES]
+DISCRETE = [(name, parameters) for name, parameters in CASES if FAMILIES[name].discrete]
+
+
+def points_of(name, parameters):
+    """Where a density is compared: within the support, at its ends, between whole numbers and outside."""
+    reference = REFERENCES[name](**parameters)
+    within = reference.ppf(np.concatenate([[1e-9, 1e-4], np.linspace(0.01, 0.99, 60), [1 - 1e-4, 1 - 1e-9]]))
+    low, high = FAMILIES[name].support(**parameters)
+    outside = [low - 1, low - 0.3] if np.isfinite(low) else []
+    outside += [high + 1, high + 0.3] if np.isfinite(high) else []
+    ends = [end for end in (low, high) if np.isfinite(end) and name != "lognormal"]
+    halves = within + 0.5 if FAMILIES[name].discrete else []
+    return np.concatenate([within, ends, outside, halves])
+
+
+@pytest.mark.parametrize(("name", "parameters"), CASES, ids=IDS)
+def test_densities_cdfs_and_moments_are_scipys(name, parameters):
+    family, reference = FAMILIES[name], REFERENCES[name](**parameters)
+    x = points_of(name, parameters)
+    expected = reference.pmf(x) if family.discrete else reference.pdf(x)
+    found = np.exp(family.log_prob(x, **parameters))
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10)
+    whole = np.floor(x) if family.discrete else x  # between whole numbers SciPy's hypergeometric cdf is NaN
+    np.testing.assert_allclose(family.cdf(x, **parameters), reference.cdf(whole), rtol=0, atol=1e-10)
+    variance = 0.0 if parameters.get("N") == 1 else reference.var()  # SciPy has NaN for a population of one
+    np.testing.assert_allclose(family.moments(**parameters), [reference.mean(), variance], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(("name", "parameters"), DISCRETE, ids=[f"{name}({p})" for name, p in DISCRETE])
+def test_a_pmf_sums_to_one(name, parameters):
+    family = FAMILIES[name]
+    values, probabilities = family.table(**parameters)
+    low, high = family.support(**parameters)
+    assert values[0] == low and (np.diff(values) == 1).all()
+    if np.isfinite(high):
+        assert values[-1] == high
+        assert abs(probabilities.sum() - 1) < 1e-12
+    else:
+        left_out = REFERENCES[name](**parameters).sf(values[-1])
+        assert left_out <= distributions.TAIL
+        assert abs(probabilities.sum() - 1) < 1e-9
+        # The bound is not idle: a tenth of the way back there would be more than a tail.
+        assert values[-1] < 60 or REFERENCES[name](**parameters).sf(0.5 * values[-1]) > distributions.TAIL
+
+
+@pytest.mark.parametrize(
+    ("N", "K", "n"), [(10**6, 5 * 10**5, 5 * 10**5), (10**6, 30, 10**5), (2000, 1000, 1000), (60, 60, 7), (7, 3, 7)]
+)
+def test_the_hypergeometric_is_exact_for_large_populations(N, K, n):
+    """Against integer arithmetic, without logarithms, at values around the mode and at the ends."""
+    import math
+
+    from tensorflow_probability import distributions as tfd
+
+    law = distributions.hypergeometric(N, K, n)
+    assert isinstance(law, tfd.Distribution) and law.dtype == np.float64
+    low, high = max(0, n + K - N), min(n, K)
+    mode = (n + 1) * (K + 1) // (N + 2)
+    near = sorted({min(max(mode + step, low), high) for step in (-900, -9, -1, 0, 1, 9, 900)})
+    weight = {k: math.comb(K, k) * math.comb(N - K, n - k) if N <= 2000 else None for k in near}
+    if N <= 2000:
+        exact = [weight[k] / math.comb(N, n) for k in near]
+        np.testing.assert_allclose(law.prob(np.float64(near)), exact, rtol=1e-12)
+        ends = [math.log(math.comb(K, k) * math.comb(N - K, n - k)) - math.log(math.comb(N, n)) for k in (low, high)]
+        np.testing.assert_allclose(law.log_prob(np.float64([low, high])), ends, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(law.prob(np.float64(near)), stats.hypergeom.pmf(near, N, K, n), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose([law.mean(), law.variance()], stats.hypergeom.stats(N, K, n), rtol=1e-9, atol=1e-9)
+
+
+def test_the_hypergeometric_samples_what_it_says():
+    draws = FAMILIES["hypergeometric"].sample(20_000, 3, N=52, K=13, n=5)
+    counts = np.bincount(draws.astype(int), minlength=6)
+    expected = 20_000 * stats.hypergeom.pmf(range(6), 52, 13, 5)
+    assert stats.chisquare(counts, expected, sum_check=False).pvalue > 1e-3
+    all_drawn = FAMILIES["hypergeometric"].sample(10, 3, N=9, K=4, n=9)
+    np.testing.assert_array_equal(all_drawn, np.full(10, 4.0))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_samples_follow_the_law(name):
+    family = FAMILIES[name]
+    draws = family.sample(4000, 7, **family.defaults)
+    assert draws.dtype == np.float64 and draws.shape == (4000,)
+    np.testing.assert_array_equal(draws, family.sample(4000, 7, **family.defaults))
+    assert (draws != family.sample(4000, 8, **family.defaults)).any()
+    reference = REFERENCES[name](**family.defaults)
+    if family.discrete:
+        values = np.arange(draws.min(), draws.max() + 1)
+        far = np.abs([(draws <= value).mean() for value in values] - reference.cdf(values)).max()
+    else:
+        far = stats.kstest(draws, reference.cdf).statistic
+    assert far < 1.95 / np.sqrt(4000)  # Kolmogorov's bound: passed by chance in one of 1,000 (fewer if discrete)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("end", ["first", "last"])
+def test_quantiles_invert_the_cdf(name, end):
+    parameters = GRIDS[name][0 if end == "first" else -1]
+    shares = np.array([0.001, 0.02, 0.37, 0.5, 0.8, 0.999])
+    found = FAMILIES[name].quantile(shares, **parameters)
+    np.testing.assert_allclose(found, REFERENCES[name](**parameters).ppf(shares), rtol=1e-9, atol=1e-12)
+
+
+def test_the_median_of_a_beta_is_right_where_tfps_is_not():
+    median = FAMILIES["beta"].quantile(0.5, alpha=2, beta=5)
+    assert abs(median - 0.26444998329566) < 1e-12
+
+
+def test_a_large_rate_has_a_right_cdf():
+    """TFP's incomplete gamma function is off by 0.02 here."""
+    at = np.array([999_000.0, 1e6, 1_001_000.0])
+    np.testing.assert_allclose(FAMILIES["poisson"].cdf(at, rate=1e6), stats.poisson.cdf(at, 1e6), atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["uniform", "normal", "exponential", "lognormal", "beta"])
+def test_the_mass_of_a_bin_is_the_difference_of_the_cdf(name):
+    family = FAMILIES[name]
+    parameters = {"normal": {"mu": 2.2, "sigma": 1.3}, "beta": {"alpha": 2, "beta": 3}}.get(name, family.defaults)
+    x = np.arange(0.0, 9.0)
+    reference = REFERENCES[name](**parameters)
+    expected = reference.cdf(x + 0.5) - reference.cdf(x - 0.5)
+    tolerance = 1e-6 if name == "lognormal" else 1e-10
+    np.testing.assert_allclose(np.exp(family.log_mass(x, **parameters)), expected, rtol=1e-7, atol=tolerance)
+    if name == "exponential":  # in the tail, where a difference of cdfs is 0
+        assert family.log_mass([1e4], **parameters)[0] == pytest.approx(-1e4 / 15 + np.log(2 * np.sinh(1 / 30)))
+
+
+# --- parameters -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "sentence"),
+    [
+        ("bernoulli", {"p": 1.5}, "p of Bernoulli must be a probability from 0 to 1, got 1.5"),
+        ("bernoulli", {"p": np.nan}, "p of Bernoulli must be a probability from 0 to 1, got nan"),
+        ("binomial", {"n": -1, "p": 0.5}, "n of Binomial must be a whole number, 0 or more, got -1"),
+        ("binomial", {"n": 2.5, "p": 0.5}, "n of Binomial must be a whole number, 0 or more, got 2.5"),
+        ("poisson", {"rate": -3}, "rate of Poisson must be a finite number above 0, got -3"),
+        ("geometric", {"p": 0}, "p of Geometric must be a probability above 0 and at most 1, got 0"),
+        (
+            "hypergeometric",
+            {"N": 5, "K": 6, "n": 2},
+            "Hypergeometric needs K, the marked ones, at most N, got N=5, K=6, n=2",
+        ),
+        (
+            "hypergeometric",
+            {"N": 5, "K": 2, "n": 6},
+            "Hypergeometric needs n, the drawn ones, at most N, got N=5, K=2, n=6",
+        ),
+        ("uniform", {"low": 2, "high": 2}, "Uniform needs low below high, got low=2, high=2"),
+        ("normal", {"mu": 0, "sigma": 0}, "sigma of Normal must be a finite number above 0, got 0"),
+        ("normal", {"mu": np.inf, "sigma": 1}, "mu of Normal must be a finite number, got inf"),
+        ("exponential", {"rate": 0}, "rate of Exponential must be a finite number above 0, got 0"),
+        ("beta", {"alpha": 2}, "Beta needs beta: a finite number above 0"),
+        ("beta", {"alpha": 2, "beta": 1, "p": 0.5}, "Beta has no parameter p: it has alpha, beta"),
+    ],
+)
+def test_bad_parameters_get_a_sentence(name, parameters, sentence):
+    with pytest.raises(ValueError) as caught:
+        FAMILIES[name].log_prob(0.0, **parameters)
+    assert str(caught.value) == sentence
+
+
+def test_a_table_that_is_too_long_is_refused():
+    with pytest.raises(ValueError, match=r"Geometric with p=1e-09 has more than 5,000,000 values to add up"):
+        FAMILIES["geometric"].table(p=1e-9)
+    with pytest.raises(ValueError, match="Binomial with n=1e"):
+        FAMILIES["binomial"].cdf(3.0, n=10**9, p=0.1)
+
+
+# --- how far apart ----------------------------------------------------------------------------
+
+
+def test_total_variation_is_the_largest_difference_over_all_events():
+    first, second = np.array([0.5, 0.2, 0.2, 0.1]), np.array([0.25, 0.25, 0.25, 0.25])
+    events = itertools.chain.from_iterable(itertools.combinations(range(4), size) for size in range(5))
+    largest = max(abs(first[list(event)].sum() - second[list(event)].sum()) for event in events)
+    assert distributions.total_variation(first, second) == pytest.approx(largest) == pytest.approx(0.25)
+
+
+def test_kolmogorov_looks_at_both_sides_of_a_jump():
+    """A fair bit against U(0, 1): F jumps by 1/2 at 0 and at 1, so the supremum is 1/2, at 0 and before 1."""
+    assert distributions.kolmogorov(np.array([0.5, 0.5]), np.array([0.0, 1.0])) == 0.5
+    # One atom at 0.9 of U(0, 1): the supremum 0.9 is approached from below the jump only.
+    assert distributions.kolmogorov(np.array([1.0]), np.array([0.9])) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(("p", "alpha", "beta"), [(0.3, 1.0, 1.0), (0.7, 2.0, 5.0), (0.0, 3.0, 1.0), (0.5, 0.5, 40.0)])
+def test_the_distance_of_a_belief_is_the_mean_error(p, alpha, beta):
+    def error(theta):
+        return abs(theta - p) * stats.beta.pdf(theta, alpha, beta)
+
+    expected = sum(integrate.quad(error, *ends)[0] for ends in ((0, p), (p, 1)))
+    assert distributions.distance_of_belief(p, alpha, beta) == pytest.approx(expected, rel=1e-7)
