@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy import integrate, stats
+from scipy import stats
 
 from zoo.probability import distributions
 
@@ -210,29 +210,3 @@ def test_a_table_that_is_too_long_is_refused():
         FAMILIES["geometric"].table(p=1e-9)
     with pytest.raises(ValueError, match="Binomial with n=1e"):
         FAMILIES["binomial"].cdf(3.0, n=10**9, p=0.1)
-
-
-# --- how far apart ----------------------------------------------------------------------------
-
-
-def test_total_variation_is_the_largest_difference_over_all_events():
-    first, second = np.array([0.5, 0.2, 0.2, 0.1]), np.array([0.25, 0.25, 0.25, 0.25])
-    events = itertools.chain.from_iterable(itertools.combinations(range(4), size) for size in range(5))
-    largest = max(abs(first[list(event)].sum() - second[list(event)].sum()) for event in events)
-    assert distributions.total_variation(first, second) == pytest.approx(largest) == pytest.approx(0.25)
-
-
-def test_kolmogorov_looks_at_both_sides_of_a_jump():
-    """A fair bit against U(0, 1): F jumps by 1/2 at 0 and at 1, so the supremum is 1/2, at 0 and before 1."""
-    assert distributions.kolmogorov(np.array([0.5, 0.5]), np.array([0.0, 1.0])) == 0.5
-    # One atom at 0.9 of U(0, 1): the supremum 0.9 is approached from below the jump only.
-    assert distributions.kolmogorov(np.array([1.0]), np.array([0.9])) == pytest.approx(0.9)
-
-
-@pytest.mark.parametrize(("p", "alpha", "beta"), [(0.3, 1.0, 1.0), (0.7, 2.0, 5.0), (0.0, 3.0, 1.0), (0.5, 0.5, 40.0)])
-def test_the_distance_of_a_belief_is_the_mean_error(p, alpha, beta):
-    def error(theta):
-        return abs(theta - p) * stats.beta.pdf(theta, alpha, beta)
-
-    expected = sum(integrate.quad(error, *ends)[0] for ends in ((0, p), (p, 1)))
-    assert distributions.distance_of_belief(p, alpha, beta) == pytest.approx(expected, rel=1e-7)

@@ -115,3 +115,61 @@ def test_held_out_numbers_are_judged_by_fits_to_the_others():
     assert found == pytest.approx(total / 6)
     # Whoever holds the largest number out finds it impossible by a uniform fit.
     assert fitting.held_out("uniform", x, FAMILIES["uniform"].log_prob, folds=3, seed=3) == -np.inf
+
+
+def test_families_are_ranked_by_aic():
+    x = FAMILIES["poisson"].sample(400, 1, rate=3.0)
+    candidates, refused = fitting.rank(FAMILIES, x)
+    assert candidates[0].name == "poisson" and candidates[0].parameters == {"rate": pytest.approx(x.mean())}
+    assert [each.aic for each in candidates] == sorted(each.aic for each in candidates)
+    assert candidates[0].log_likelihood == pytest.approx(stats.poisson.logpmf(x, x.mean()).sum())
+    assert candidates[0].aic == pytest.approx(2 - 2 * candidates[0].log_likelihood)
+    assert refused["bernoulli"] == "needs zeros and ones" and {each.name for each in candidates} | set(refused) == set(
+        FAMILIES
+    )
+    # On whole numbers a density is judged by its integral over the unit around each.
+    (normal,) = (each for each in candidates if each.name == "normal")
+    law = stats.norm(x.mean(), x.std())
+    assert normal.log_likelihood == pytest.approx(np.log(law.cdf(x + 0.5) - law.cdf(x - 0.5)).sum())
+
+
+def test_a_density_does_not_win_over_bits_by_being_narrow():
+    """U(0, 1) has density 1 at 0 and at 1, but each of the two has probability 1/2."""
+    x = np.array([0.0, 1.0] * 10)
+    candidates, _ = fitting.rank(FAMILIES, x)
+    assert candidates[0].name == "bernoulli"
+    (uniform,) = (each for each in candidates if each.name == "uniform")
+    assert uniform.log_likelihood == pytest.approx(20 * np.log(0.5))
+
+
+def test_large_whole_numbers_are_measured_not_counted():
+    x = np.round(stats.norm.rvs(3e6, 2e5, size=50, random_state=0))
+    candidates, refused = fitting.rank(FAMILIES, x)
+    assert refused["poisson"] == "needs whole numbers up to 100,000"
+    assert candidates[0].name in ("normal", "lognormal")
+    assert candidates[0].log_likelihood == pytest.approx(stats.norm(x.mean(), x.std()).logpdf(x).sum(), abs=1)
+
+
+def test_a_family_that_some_fifth_cannot_do_without_stays_a_candidate():
+    """All numbers together have a variance below their mean; without some fifth of them it is above."""
+    x = np.array([0.0, 1, 1, 2, 2, 2, 3, 3, 3, 6, 6, 0])
+    assert x.var() < x.mean()
+    found = {}
+    for seed in range(20):
+        candidates, _ = fitting.rank({"binomial": FAMILIES["binomial"]}, x, seed)
+        found[seed] = candidates[0].held_out
+        assert candidates[0].parameters["n"] >= 6
+    assert -np.inf in found.values()
+
+
+@pytest.mark.parametrize(
+    ("x", "sentence"),
+    [
+        ([1.0, 2.0], "10 numbers or more are needed for a fit, got 2"),
+        ([3.0] * 12, "two different numbers or more are needed for a fit, got 3 only"),
+    ],
+)
+def test_too_few_numbers_get_a_sentence(x, sentence):
+    with pytest.raises(ValueError) as caught:
+        fitting.rank(FAMILIES, np.array(x))
+    assert str(caught.value) == sentence

@@ -11,8 +11,7 @@ or gets wrong (measured on 0.25):
 - its cdf of a Poisson is wrong for large rates (by 0.02 at a rate of 1e6): here a discrete cdf is a sum of the pmf;
 - its quantile of a Beta is wrong at the median (0.269 for Beta(2, 5), which has 0.264): here it is a root of the cdf.
 
-How far apart two distributions are is told by `total_variation` and `kolmogorov`; how a family is fitted to data, by
-zoo/probability/fitting.py.
+How one becomes another is in zoo/probability/limits.py, how they are fitted to data in zoo/probability/fitting.py.
 """
 
 from collections.abc import Callable
@@ -349,30 +348,3 @@ FAMILIES = {
         make=lambda alpha, beta: _make("Beta", alpha, beta),
     ),
 }
-
-
-# --- how far apart ----------------------------------------------------------------------------
-
-
-def total_variation(first, second):
-    """max_A |P(A) - Q(A)| = 1/2 sum |p - q|, for two pmfs over the same values."""
-    return 0.5 * float(np.abs(np.asarray(first) - np.asarray(second)).sum())
-
-
-def kolmogorov(probabilities, cdf):
-    """sup_x |F(x) - G(x)|, of a discrete F that jumps by `probabilities` (V,) where the continuous G is `cdf` (V,)."""
-    after = np.cumsum(probabilities)
-    return float(max(np.abs(after - cdf).max(), np.abs(after - probabilities - cdf).max()))
-
-
-def distance_of_belief(p, alpha, beta):
-    """E|theta - p| for theta ~ Beta(alpha, beta): its 1-Wasserstein distance to the certainty that theta = p.
-
-    Since x pdf(x; alpha, beta) = m pdf(x; alpha + 1, beta) with the mean m, it is
-
-        p (2 F(p; alpha, beta) - 1) + m (1 - 2 F(p; alpha + 1, beta))
-    """
-    mean = alpha / (alpha + beta)
-    below = float(FAMILIES["beta"].cdf(p, alpha=alpha, beta=beta))
-    below_weighted = float(FAMILIES["beta"].cdf(p, alpha=alpha + 1, beta=beta))
-    return p * (2 * below - 1) + mean * (1 - 2 * below_weighted)

@@ -8,6 +8,7 @@ zoo/probability/distributions.py, by their names there.
 """
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,8 @@ import tensorflow as tf
 LARGEST_COUNT = 1_000_000  # that the searches for whole numbers go to
 TRIED = 40  # numbers from the largest count upwards: as n and as K of a hypergeometric distribution
 NEWTON_STEPS = 200
+FEWEST = 10  # numbers that are ranked
+LARGEST_VALUE = 100_000  # whole numbers above it are measured, not counted
 
 
 def is_whole(x):
@@ -63,11 +66,12 @@ def _fit_binomial(x):
     """p = mean / n at every n, so that only n is searched; finite only if the variance is below the mean."""
     if x.var() >= x.mean():
         raise ValueError("no n is the best: the variance is not below the mean")
+    values, counts = np.unique(x, return_counts=True)
 
     def height(n):
         p = x.mean() / n
         failures = 0.0 if p == 1 else (n - x.mean()) * np.log1p(-p)
-        return _log_choose(n, x).mean() + x.mean() * np.log(p) + failures
+        return _log_choose(n, values) @ counts / len(x) + x.mean() * np.log(p) + failures
 
     (n,) = _climb(height, [int(x.max())], [int(x.max())])
     return {"n": n, "p": x.mean() / n}
@@ -178,3 +182,71 @@ def held_out(name, x, log_prob, folds=5, seed=0):
         rest = np.concatenate(parts[:index] + parts[index + 1 :])
         total += log_prob(part, **fit(name, rest)).sum()
     return float(total / len(x))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A family fitted to data.
+
+    Attributes:
+        name: of the family.
+        parameters: of the highest likelihood.
+        log_likelihood: of all data, in nats.
+        aic: Akaike's criterion.
+        held_out: mean log-likelihood of a number by a fit to others, in nats; -inf also where these have no best fit.
+    """
+
+    name: str
+    parameters: dict[str, float]
+    log_likelihood: float
+    aic: float
+    held_out: float
+
+
+def rank(families, x, seed=0):
+    """Fit all families to data, the best by AIC first.
+
+    Only whole numbers can have a discrete law. A density says how probable such a number is by its integral over the
+    unit around it: so both kinds are compared by probabilities of the same events.
+
+    Args:
+        families: name -> `zoo.probability.distributions.Family`.
+        x: the data, float64 (N,).
+        seed: of the parts that are held out.
+
+    Returns:
+        List of `Candidate`, and for the others name -> why they are none.
+
+    Raises:
+        ValueError: when there are too few numbers, or one only, many times.
+    """
+    if len(x) < FEWEST:
+        raise ValueError(f"{FEWEST} numbers or more are needed for a fit, got {len(x)}")
+    if x.min() == x.max():
+        raise ValueError(f"two different numbers or more are needed for a fit, got {x[0]:g} only")
+    candidates, refused = [], {}
+    for name, family in families.items():
+        log_prob = family.log_prob if family.discrete or not is_whole(x) else family.log_mass
+        try:
+            if family.discrete and x.max() > LARGEST_VALUE:
+                raise ValueError(f"needs whole numbers up to {LARGEST_VALUE:,}")
+            parameters = fit(name, x)
+            log_likelihood = float(_each(log_prob, x, parameters).sum())
+            judged = _judge(name, x, log_prob, seed)
+            candidates.append(Candidate(name, parameters, log_likelihood, aic(name, log_likelihood), judged))
+        except ValueError as reason:
+            refused[name] = str(reason)
+    return sorted(candidates, key=lambda candidate: candidate.aic), refused
+
+
+def _judge(name, x, log_prob, seed):
+    try:
+        return held_out(name, x, lambda part, **parameters: _each(log_prob, part, parameters), seed=seed)
+    except ValueError:  # a fifth fewer numbers, and none are the best
+        return -np.inf
+
+
+def _each(log_prob, x, parameters):
+    """log_prob of every number, of equal ones only once."""
+    values, places = np.unique(x, return_inverse=True)
+    return log_prob(values, **parameters)[places]
