@@ -255,8 +255,8 @@ def show_descent(speak, config):
     start = 3.0 * math.sqrt(3) * spread  # half as far again as where the supports part
     speak.section("4. A generator follows the slope")
     speak.say(f"""
-        A generator with one number theta, the mean of its uniform law, starts at {start:.4g} from P's mean, where
-        the two laws do not overlap, and walks against the gradient of a distance, in {STEPS} steps:
+        A generator with one number theta, the mean of its uniform law, starts {start:.4g} from the mean of a
+        uniform P, where the two do not overlap, and walks {STEPS} steps against the slope of a distance:
             theta <- theta - rate * d distance / d theta
     """)
     paths = {"JS": [start], "W_1": [start]}
@@ -289,8 +289,8 @@ def show_lines(speak, config):
 
     speak.section("5. Two parallel lines in the plane")
     speak.say("""
-        Pictures lie on thin surfaces in a space of many dimensions, and surfaces hardly ever meet. So
-        take P on the line (0, U) and Q on the line (theta, U), U uniform in [0, 1], as the WGAN paper does:
+        Pictures lie on thin surfaces in a space of many dimensions, and surfaces hardly ever meet. As in
+        the WGAN paper, let P be on the line (0, U) and Q on (theta, U), with U uniform in [0, 1]:
             KL = infinite, JS = log 2 for every theta but 0;   W_1 = |theta|
             sliced: E_u |theta cos(angle of u)| = 2 |theta| / pi = 0.6366 |theta|
     """)

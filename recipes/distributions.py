@@ -22,12 +22,12 @@ class Config:
     hypergeometric, uniform, normal, exponential, lognormal, beta."""
     p: float | None = None
     """Probability of a success, 0 to 1: bernoulli, binomial, geometric."""
-    n: int | None = None
-    """How often is tried or drawn: binomial, hypergeometric."""
-    N: int | None = None
-    """Size of the population: hypergeometric."""
-    K: int | None = None
-    """Marked ones in the population: hypergeometric."""
+    n: float | None = None
+    """How often is tried or drawn, whole: binomial, hypergeometric."""
+    N: float | None = None
+    """Size of the population, whole: hypergeometric."""
+    K: float | None = None
+    """Marked ones in the population, whole, up to N: hypergeometric."""
     rate: float | None = None
     """Events in a unit of time: poisson, exponential."""
     low: float | None = None
@@ -138,7 +138,7 @@ def show_samples(speak, config, rows):
     """Print theory beside samples."""
     speak.table(f"Theory, and {config.samples:,} samples", rows)
     limit = 1.36 / config.samples**0.5
-    speak.say(f"In 95 of 100 runs the gap of a right sampler is below 1.36 / sqrt(samples) = {limit:.4f}.")
+    speak.say(f"In at least 95 of 100 runs the gap of a right sampler is below 1.36 / sqrt(samples) = {limit:.4f}.")
 
 
 def show_relations(speak, config):
@@ -259,8 +259,8 @@ def show_updating(speak, config):
         5. Beta and Bernoulli. What is believed of a coin's chance theta of heads, before and after flips:
             prior Beta(alpha, beta),  h heads and t tails  ->  posterior Beta(alpha + h, beta + t)    (Bayes)
             distance to the truth = E|theta - {chance:g}|, about sqrt(2 p (1 - p) / (pi n)) after n flips
-        Three people start from other beliefs and see the same flips of a coin of chance {chance:g}. Sceptic
-        and optimist then differ by 6 / (10 + n) in the mean, whatever falls: data win over opinions.
+        Three people start from other beliefs and see the same flips, of chance {chance:g}. Sceptic and
+        optimist then differ by 6 / (10 + n) in the mean, whatever falls: data win over opinions.
     """)
     flips = FAMILIES["bernoulli"].sample(10 * GROWTH[-1], config.seed, p=chance)
     numbers = [10 * size for size in GROWTH]
@@ -291,7 +291,7 @@ def show_one(config, given):
 
     from recipes import lesson
     from zoo import panels
-    from zoo.probability.distributions import FAMILIES
+    from zoo.probability.distributions import FAMILIES, spell
 
     if config.name not in FAMILIES:
         raise ValueError(f"there is no distribution {config.name!r} here: there are {', '.join(FAMILIES)}")
@@ -302,8 +302,10 @@ def show_one(config, given):
     parameters = family.defaults | given
     shares = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
     quantiles = family.quantile(shares, **parameters)  # refuses what has too many values, before anything is written
-    draws = family.sample(config.samples, config.seed, **parameters)
     mean, variance = family.moments(**parameters)
+    if not math.isfinite(variance):
+        raise ValueError(f"{family.title} with {spell(parameters)} has a variance beyond the largest number")
+    draws = family.sample(config.samples, config.seed, **parameters)
 
     speak = lesson.Lesson("distributions", config.folder)
     speak.section(family.title)
@@ -319,16 +321,16 @@ def show_one(config, given):
         f"How often is a draw above its mean, {mean:.6g}?",
         f"With probability {above:.4f}; half of the draws are at most {quantiles[3]:.6g}, the median.",
     )
-    spread = float(np.sqrt(variance))
-    inside = float(family.cdf(mean + spread, **parameters) - family.cdf(mean - spread, **parameters))
+    spread = math.sqrt(variance)
+    left = math.ceil(mean - spread) - 1 if family.discrete else mean - spread
+    inside = float(family.cdf(mean + spread, **parameters) - family.cdf(left, **parameters))
     speak.ask(
-        f"How much of the probability lies within one standard deviation, {spread:.4g}, of the mean (its left end "
-        "excluded)?",
+        f"How much of the probability lies within one standard deviation, {spread:.4g}, of the mean?",
         f"{inside:.4f}. The middle 90 % reach from {quantiles[1]:.4g} to {quantiles[5]:.4g}.",
     )
     speak.ask(
         "How many draws must be averaged until the average has a standard deviation of at most 0.1?",
-        f"variance / 0.1^2: {np.ceil(round(100 * variance, 6)):,.0f}.",
+        f"variance / 0.1^2, rounded up: {max(1, math.ceil(round(100 * variance, 6))):,}.",
     )
     speak.finish()
 
@@ -376,7 +378,7 @@ def show_fits(config):
     with speak.figure("quantiles", -(-len(candidates) // columns), columns) as axes:
         panels.quantile_grid(axes, FAMILIES, candidates, x)
     with speak.figure("best", 1, 2, (9, 3.4)) as axes:
-        panels.law(axes[0], FAMILIES[candidates[0].name], candidates[0].parameters, x, "data", "fit")
+        panels.law(axes[0], FAMILIES[candidates[0].name], candidates[0].parameters, x, "data", "fit", column)
 
     best, second = candidates[:2]
     speak.ask(

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from command import only_run, run
 from scipy import stats
 
 from zoo.probability import distributions
@@ -210,3 +211,129 @@ def test_a_table_that_is_too_long_is_refused():
         FAMILIES["geometric"].table(p=1e-9)
     with pytest.raises(ValueError, match="Binomial with n=1e"):
         FAMILIES["binomial"].cdf(3.0, n=10**9, p=0.1)
+
+
+# --- the lesson -------------------------------------------------------------------------------
+
+
+def answers(out):
+    return out[out.index("Answers, for these settings") :].partition("\nfigures:")[0].split("\n1. ")[1]
+
+
+def test_the_gallery_and_the_relations(tmp_path):
+    code, out, err = run(tmp_path, "distributions", "--preset", "smoke")
+    assert code == 0, err
+    names = sorted(path.name for path in only_run(tmp_path).iterdir())
+    assert names[0].startswith("1_") and names[4].startswith("5_") and names[5:] == ["gallery.png"]
+    for family in FAMILIES.values():
+        assert family.law in out and family.example.split()[0] in out
+    assert f"{stats.hypergeom.pmf(0, 100, 30, 10):.5f} without, {0.7**10:.5f} with" in answers(out)
+    words = ["--preset", "smoke", "--events", "5", "--chance", "0.6", "--folder", "other"]
+    code, other, err = run(tmp_path, "distributions", *words)
+    assert code == 0, err
+    for first, second in zip(answers(out).splitlines(), answers(other).splitlines(), strict=False):
+        assert first != second
+
+
+def test_one_distribution_with_its_own_parameters(tmp_path):
+    words = ["--preset", "smoke", "--name", "beta", "--alpha", "2", "--beta", "5"]
+    code, out, err = run(tmp_path, "distributions", *words)
+    assert code == 0, err
+    assert [path.name for path in only_run(tmp_path).iterdir()] == ["beta.png"]
+    law = stats.beta(2, 5)
+    assert f"With probability {law.sf(law.mean()):.4f}" in answers(out) and f"{law.median():.6g}" in answers(out)
+    assert f"{law.cdf(law.mean() + law.std()) - law.cdf(law.mean() - law.std()):.4f}" in answers(out)
+    assert "rounded up: 3." in answers(out)  # a variance of 0.0255
+    code, other, err = run(tmp_path, "distributions", *words[:-1], "3", "--folder", "other")
+    assert code == 0, err
+    for first, second in zip(answers(out).splitlines(), answers(other).splitlines(), strict=True):
+        assert first != second
+
+
+def test_within_one_standard_deviation_both_ends_count(tmp_path):
+    """One flip of a fair coin: 0 and 1 are both exactly one standard deviation from the mean."""
+    code, out, _ = run(tmp_path, "distributions", "--preset", "smoke", "--name", "bernoulli", "--p", "0.5")
+    assert code == 0 and "2. 1.0000." in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bernoulli", "--p", "0"],
+        ["binomial", "--n", "0"],
+        ["geometric", "--p", "1"],
+        ["hypergeometric", "--N", "9", "--K", "4", "--n", "9"],
+        ["poisson", "--rate", "3000"],
+        ["beta", "--alpha", "0.3", "--beta", "0.2"],
+        ["uniform", "--low", "-2", "--high", "1e3"],
+    ],
+    ids=" ".join,
+)
+def test_edges_can_be_drawn(words, tmp_path):
+    code, out, err = run(tmp_path, "distributions", "--preset", "smoke", "--name", *words)
+    assert code == 0, err
+    assert only_run(tmp_path).joinpath(f"{words[0]}.png").exists() and "nan" not in out
+
+
+def test_fits_rank_the_family_that_the_data_came_from_first(tmp_path):
+    draws = FAMILIES["lognormal"].sample(400, 1, mu=2.0, sigma=0.6)
+    lines = ["person,income", *[f"{index},{value!r}" for index, value in enumerate(draws.tolist())]]
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    code, out, err = run(tmp_path, "distributions", "--fit", "data.csv", "--column", "income")
+    assert code == 0, err
+    assert sorted(path.name for path in only_run(tmp_path).iterdir()) == ["best.png", "quantiles.png"]
+    table = out[out.index("Best by AIC first") :].splitlines()[2:]
+    assert table[0].split()[:4:3] == ["lognormal", "1"] and f"mu={np.log(draws).mean():g}" in table[0]
+    assert "not poisson: needs whole numbers" in out and "Yes: they prefer lognormal" in out
+    law = stats.lognorm(np.log(draws).std(), scale=np.exp(np.log(draws).mean()))
+    assert f"2. {law.ppf(0.999):.6g};" in out
+    code, person, err = run(tmp_path, "distributions", "--fit", "data.csv", "--column", "person", "--folder", "other")
+    assert code == 0, err
+    assert "whole numbers, mean 199.5" in person and answers(person) != answers(out)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--name", "cauchy"], "there is no distribution 'cauchy' here: there are bernoulli, binomial, poisson, "),
+        (["--name", "beta", "--p", "0.5"], "beta has no --p: it has --alpha, --beta"),
+        (["--name", "binomial", "--p", "1.5"], "p of Binomial must be a probability from 0 to 1, got 1.5"),
+        (
+            ["--name", "hypergeometric", "--N", "10"],
+            "Hypergeometric needs K, the marked ones, at most N, got N=10, K=13",
+        ),
+        (["--name", "poisson", "--rate", "1e12"], "Poisson with rate=1e+12 has more than 5,000,000 values to add up"),
+        (["--name", "binomial", "--n", "2.5"], "n of Binomial must be a whole number, 0 or more, got 2.5"),
+        (
+            ["--name", "lognormal", "--sigma", "40"],
+            "Log-normal with mu=3.5, sigma=40 has a variance beyond the largest",
+        ),
+        (["--p", "0.5"], "--p needs --name: the distribution whose parameter it is"),
+        (["--column", "x"], "--column needs --fit: the CSV file that has the column"),
+        (["--name", "beta", "--fit", "x.csv"], "--name shows one distribution, --fit fits all of them: leave one"),
+        (["--fit", "none.csv"], "none.csv cannot be read: No such file or directory"),
+        (["--samples", "1"], "samples must be from 2 to 10000000, got 1"),
+        (["--events", "nan"], "events must be from 0.001 to 50, got nan"),
+        (["--chance", "0"], "chance must be from 0.05 to 0.95, got 0.0"),
+    ],
+)
+def test_mistakes_get_a_sentence(words, sentence, tmp_path):
+    code, _, err = run(tmp_path, "distributions", *words)
+    assert code == 2 and err.startswith(f"error: {sentence}") and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "data.csv is empty: a column of numbers is needed"),
+        ("x\n1\ntwo\n", "data.csv, line 3, column x: a finite number is needed, got 'two'"),
+        ("x\n1\n2\n", "10 numbers or more are needed for a fit, got 2"),
+        ("x\n" + "4\n" * 20, "two different numbers or more are needed for a fit, got 4 only"),
+    ],
+)
+def test_a_file_without_a_column_of_numbers_gets_a_sentence(content, sentence, tmp_path):
+    (tmp_path / "data.csv").write_text(content)
+    code, _, err = run(tmp_path, "distributions", "--fit", "data.csv")
+    assert (code, err) == (2, f"error: {sentence}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]

@@ -9,7 +9,7 @@ MOST_BARS = 60  # more whole numbers than that are drawn as a histogram
 MOST_POINTS = 300  # of a Q-Q plot
 
 
-def law(axes, family, parameters, draws, dots="samples", line="theory"):
+def law(axes, family, parameters, draws, dots="samples", line="theory", of=None):
     """Draw pmf or pdf, and cdf, each over that of samples.
 
     Args:
@@ -18,6 +18,7 @@ def law(axes, family, parameters, draws, dots="samples", line="theory"):
         parameters: of it, name -> number.
         draws: samples, or data (N,).
         dots, line: what they and the law are called.
+        of: what the values are, below the axes; None writes k or x.
     """
     left, right = axes
     low, high = family.quantile([0.002, 0.995], **parameters)
@@ -36,12 +37,12 @@ def law(axes, family, parameters, draws, dots="samples", line="theory"):
         left.plot(x, heights, color="C7", label=line)
         left.set_ylim(0, 1.15 * max(np.quantile(heights[np.isfinite(heights)], 0.97), shares.max()))
     letter = "k" if family.discrete else "x"
-    left.set(xlabel=letter, ylabel="P(X = k)" if family.discrete else "density p(x)")
+    left.set(xlabel=of or letter, ylabel="P(X = k)" if family.discrete else "density p(x)")
     (right.step if family.discrete else right.plot)(
         x, family.cdf(x, **parameters), color="C7", label=line, **({"where": "post"} if family.discrete else {})
     )
     right.step(np.sort(draws), np.arange(1, len(draws) + 1) / len(draws), "--", where="post", color="C1", label=dots)
-    right.set(xlabel=letter, ylabel=f"P(X <= {letter})", xlim=left.get_xlim())
+    right.set(xlabel=of or letter, ylabel=f"P(X <= {letter})", xlim=left.get_xlim())
     short = ", ".join(f"{name}={value:.4g}" for name, value in parameters.items())
     for panel, title in ((left, f"{family.title}({short})"), (right, f"cdf of {family.title}")):
         panel.set_title(title)

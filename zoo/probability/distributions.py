@@ -73,7 +73,7 @@ class Family:
                 raise ValueError(f"{self.title} has no parameter {name}: it has {', '.join(self.parameters)}")
             text, holds = self.parameters[name]
             if not (np.isfinite(value) and holds(value)):
-                raise ValueError(f"{name} of {self.title} must be {text}, got {value}")
+                raise ValueError(f"{name} of {self.title} must be {text}, got {value:g}")
         for text, holds in self.rules:
             if not holds(**parameters):
                 raise ValueError(f"{self.title} needs {text}, got {spell(parameters)}")
