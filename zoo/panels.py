@@ -4,6 +4,7 @@ They draw on axes of matplotlib, in the colours of its cycle (C0, C1 ...); the l
 """
 
 import numpy as np
+from matplotlib import ticker
 
 MOST_BARS = 60  # more whole numbers than that are drawn as a histogram
 MOST_POINTS = 300  # of a Q-Q plot
@@ -22,30 +23,34 @@ def law(axes, family, parameters, draws, dots="samples", line="theory", of=None)
     """
     left, right = axes
     low, high = family.quantile([0.002, 0.995], **parameters)
-    margin = 0.05 * (high - low) or 1.0
-    x = np.arange(low, high + 1) if family.discrete else np.linspace(low - margin, high + margin, 400)
+    margin = 1.0 if family.discrete else 0.05 * (high - low)
+    ends = low - margin, high + margin
+    x = np.arange(ends[0], ends[1] + 1) if family.discrete else np.linspace(*ends, 400)
     heights = np.exp(family.log_prob(x, **parameters))
     if family.discrete and len(x) <= MOST_BARS:
-        left.bar(x, (draws[:, None] == x).mean(axis=0), color="C4", label=dots)
-        left.plot(x, heights, "o", color="C7", markersize=4, label=line)
+        shares = (draws[:, None] == x).mean(axis=0)
+        left.bar(x, shares, color="C4", label=dots)
+        left.plot(x[1:-1], heights[1:-1], "o", color="C7", markersize=4, label=line)
     else:
-        bins = (
-            np.linspace(low, high, 41) if not family.discrete else np.unique(np.linspace(low, high, 41).round()) - 0.5
-        )
-        shares = np.histogram(draws, bins)[0] / np.diff(bins) / len(draws)  # of all samples, those beyond included
+        bins = np.linspace(low, high, 41)
+        if family.discrete:
+            bins = np.unique(bins.round()) - 0.5
+        shares = np.histogram(draws, bins)[0] / np.diff(bins) / len(draws)  # of all draws, those beyond included
         left.stairs(shares, bins, fill=True, color="C4", label=dots)
         left.plot(x, heights, color="C7", label=line)
-        left.set_ylim(0, 1.15 * max(np.quantile(heights[np.isfinite(heights)], 0.97), shares.max()))
+    top = max(np.quantile(heights[np.isfinite(heights)], 0.97), shares.max())
+    left.set(ylim=(0, 1.2 * top), ylabel="P(X = k)" if family.discrete else "density p(x)")
+    exact = family.cdf(x, **parameters)
+    right.plot(x, exact, color="C7", drawstyle="steps-post" if family.discrete else "default", label=line)
+    places = np.concatenate([[ends[0]], np.sort(draws), [max(ends[1], draws.max())]])
+    sampled = np.concatenate([[0.0], np.arange(1, len(draws) + 1) / len(draws), [1.0]])
+    right.plot(places, sampled, "--", color="C1", drawstyle="steps-post", label=dots)
     letter = "k" if family.discrete else "x"
-    left.set(xlabel=of or letter, ylabel="P(X = k)" if family.discrete else "density p(x)")
-    (right.step if family.discrete else right.plot)(
-        x, family.cdf(x, **parameters), color="C7", label=line, **({"where": "post"} if family.discrete else {})
-    )
-    right.step(np.sort(draws), np.arange(1, len(draws) + 1) / len(draws), "--", where="post", color="C1", label=dots)
-    right.set(xlabel=of or letter, ylabel=f"P(X <= {letter})", xlim=left.get_xlim())
+    right.set(ylabel=f"P(X <= {letter})")
     short = ", ".join(f"{name}={value:.4g}" for name, value in parameters.items())
     for panel, title in ((left, f"{family.title}({short})"), (right, f"cdf of {family.title}")):
-        panel.set_title(title)
+        panel.set(title=title, xlabel=of or letter, xlim=ends)
+        panel.xaxis.set_major_locator(ticker.MaxNLocator(6, integer=family.discrete))
         panel.legend()
 
 
