@@ -41,7 +41,7 @@ class Config:
 PRESETS = {"lesson": Config(), "smoke": Config(samples=200)}
 LARGEST = 1e6  # mean or standard deviation
 SHIFTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the means, in standard deviations of P
-STEPS = 60  # of gradient descent
+STEPS = 50  # of gradient descent
 RATE = 0.2  # of it; a step on W_1 is that many standard deviations
 
 
@@ -142,7 +142,7 @@ def show_both(speak, config, first, second):
         "W_1": distances.wasserstein(x, y),
         "FID": distances.fid([x.mean()], [[x.var()]], [y.mean()], [[y.var()]]),
     }
-    rows = {"integral": found, f"{config.samples:,} samples": sampled}
+    rows = {"exact": found, f"{config.samples:,} samples": sampled}
     if config.p == config.q == "normal":
         forwards = distances.kl_of_normals(config.p_mean, config.p_sd, config.q_mean, config.q_sd)
         backwards = distances.kl_of_normals(config.q_mean, config.q_sd, config.p_mean, config.p_sd)
@@ -193,17 +193,18 @@ def spots(config):
     return (config.p_mean, config.p_sd), (config.q_mean, config.q_sd)
 
 
-def at_distance(config, shapes, shift):
-    """KL, JS and W_1 of the two shapes with their standard deviations, means `shift` apart."""
+def at_distance(config, shapes, shift, names=("KL", "JS", "W_1")):
+    """Distances of the two shapes, with the standard deviations of P and Q and means `shift` apart."""
     from zoo.probability import distances
 
+    measures = {
+        "KL": distances.kl_of_laws,
+        "JS": distances.jensen_shannon_of_laws,
+        "W_1": distances.wasserstein_of_laws,
+    }
     first = distances.make_law(shapes[0], 0.0, config.p_sd)
     second = distances.make_law(shapes[1], shift, config.q_sd)
-    return {
-        "KL": distances.kl_of_laws(first, second),
-        "JS": distances.jensen_shannon_of_laws(first, second),
-        "W_1": distances.wasserstein_of_laws(first, second),
-    }
+    return {name: measures[name](first, second) for name in names}
 
 
 def show_moving(speak, config):
@@ -227,7 +228,7 @@ def show_moving(speak, config):
             }
         rows[f"shift {shift * config.p_sd:g}"] = row
     speak.table("Means apart, and distances", rows)
-    shifts = np.linspace(0, 8, 65) * max(config.p_sd, config.q_sd)
+    shifts = np.linspace(0, 8, 41) * max(config.p_sd, config.q_sd)
     curves = {kind: [at_distance(config, shapes, shift) for shift in shifts] for kind, shapes in kinds.items()}
     notes = {"KL": "explodes, or is infinite", "JS": "saturates", "W_1": "grows with the way"}
     with speak.figure("moving", 1, 3, (13, 3.6)) as axes:
@@ -264,8 +265,9 @@ def show_descent(speak, config):
     for name, path in paths.items():
         unit = spread**2 if name == "JS" else spread  # so that a step has the unit of x
         for _ in range(STEPS):
-            near = [at_distance(config, ("uniform", "uniform"), path[-1] + side * width)[name] for side in (1, -1)]
-            path.append(path[-1] - RATE * unit * (near[0] - near[1]) / (2 * width))
+            ends = [path[-1] + side * width for side in (1, -1)]
+            higher, lower = (at_distance(config, ("uniform", "uniform"), end, [name])[name] for end in ends)
+            path.append(path[-1] - RATE * unit * (higher - lower) / (2 * width))
     rows = {
         name: {"start": path[0], "first step": path[0] - path[1], "after half": path[STEPS // 2], "end": path[-1]}
         for name, path in paths.items()
@@ -357,13 +359,17 @@ def show_fid(speak, config):
 
 def ask(speak, config, found):
     """Three questions about P and Q."""
-    low, high = 0.0, 1.0
     shapes = (config.p, config.q)
-    while at_distance(config, shapes, high)["JS"] < 0.99 * math.log(2):
-        high *= 2
-    for _ in range(40):
+
+    def saturated(shift):
+        return at_distance(config, shapes, shift, ["JS"])["JS"] >= 0.99 * math.log(2)
+
+    low, high = 0.0, config.p_sd
+    while not saturated(high):
+        low, high = high, 2 * high
+    for _ in range(20):
         middle = (low + high) / 2
-        low, high = (low, middle) if at_distance(config, shapes, middle)["JS"] >= 0.99 * math.log(2) else (middle, high)
+        low, high = (low, middle) if saturated(middle) else (middle, high)
     speak.ask(
         "Data come from P and are coded by the model Q: what does a number cost more than by the right model, in bits? "
         "And if it is the other way round?",
@@ -371,9 +377,9 @@ def ask(speak, config, found):
     )
     speak.ask(
         "How far must the means be apart for JS to have used up 99 % of its range, log 2?",
-        f"{high:.4f}: from there on JS hardly changes, while W_1 goes on growing by 1 for each unit.",
+        f"{high:.4g}: from there on JS hardly changes, while W_1 goes on growing by 1 for each unit.",
     )
-    left = at_distance(config, shapes, 0.0)["W_1"]
+    left = at_distance(config, shapes, 0.0, ["W_1"])["W_1"]
     speak.ask(
         "How much of W_1 is due to the means, that is, how much is left when Q is moved onto P's mean?",
         f"{left:.4f} of {found['W_1']:.4f} is left: that is due to spread and shape.",
