@@ -8,7 +8,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_FAMILIES = ("datasets", "evaluators")
-NO_MODELS = ("zoo/gans/adversarial.py", "zoo/autoencoders/priors.py")  # in a family's folder, but no model
+# In a family's folder, but no model.
+NO_MODELS = (
+    "zoo/gans/adversarial.py",
+    "zoo/autoencoders/priors.py",
+    "zoo/probability/fitting.py",
+    "zoo/probability/limits.py",
+)
 BASES = {"TrainedModel", "AdversarialModel"}  # what models may subclass; they have neither network nor train step
 PLUMBING = ("__init__", "__main__", "runner", "lesson")  # in recipes/, but no recipe
 MAX_LINES = 400
