@@ -1,13 +1,16 @@
 # make demo   from nothing to a generated picture: install, train, measure, export, run without TensorFlow
 # make test   the tests that need neither network nor data (minutes)
 # make check  all tests, also the slow ones, and the style
+# make web    the web page with all exported models: build/site/, for any static host, and served on this machine
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DEMO := runs/demo
 
-.PHONY: demo test check install
+LITERT := edge/web/node_modules/.package-lock.json
+
+.PHONY: demo test check web site install install-dev
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -28,6 +31,17 @@ check: install-dev
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(RUN) -m pytest -n 2 --dist worksteal
+
+web: $(LITERT)
+	$(PYTHON) -m edge.web
+
+site: $(LITERT)
+	$(PYTHON) -m edge.web --no-serve
+
+$(LITERT): edge/web/package-lock.json
+	@command -v npm >/dev/null || (echo "error: npm is needed to fetch LiteRT.js: install Node.js" >&2; exit 2)
+	npm ci --prefix edge/web --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 install: $(VENV)/installed
 
