@@ -1,7 +1,7 @@
 """Puts the web page together: a folder of static files, ready for any host.
 
     index.html, studio.html, probability.html, worker.js ...   the page, as it stands here
-    shell.js                                                   written here: what the service worker keeps, and a version
+    shell.js, offered.json                                     written here: what a browser keeps, and what there is
     lib/                                                       LiteRT.js and two builds of its WebAssembly, from npm
     exported/                                                  index, cards, samples and the `.tflite` files on disk
 
@@ -97,7 +97,7 @@ def copy_models(exported, folder):
 
 
 def write_shell(site):
-    """Writes `shell.js`: the files that a service worker keeps from the start, their version, and the files on offer."""
+    """Writes `shell.js`, what a service worker keeps from the start and its version, and the list of model files."""
     kept = sorted(path for pattern in (*PAGE, *KEPT_OF_EXPORTS) for path in site.glob(pattern))
     kept += [site / "lib" / "litert.js", site / "lib" / "wasm-utils.js"]
     version = hashlib.sha256()

@@ -5,7 +5,7 @@
 import { byId, make, short } from "./dom.js";
 import { wayOf } from "./functions.js";
 import { Pad } from "./sketch.js";
-import { formOf, fromFile, fromSample, HOLE_TASK, MAP_TASK, samplesOf, toInput } from "./source.js";
+import { formOf, fromFile, fromSample, HOLE_TASK, isLively, MAP_TASK, samplesOf, toInput } from "./source.js";
 
 /** Class names of a map, from the card's text for each channel. */
 const classNames = (card, channels) =>
@@ -72,16 +72,24 @@ async function sampleButtons(card, pad, form) {
   const response = await fetch(`exported/${card.name}/samples.png`);
   if (!response.ok) return [];
   const sheet = await createImageBitmap(await response.blob());
-  return samplesOf(form, sheet).map((area, index) => {
+  const buttons = samplesOf(card, form, sheet).map((area, index) => {
+    const { values, marks } = fromSample(form, sheet, area);
     const canvas = make("canvas", { width: form.width, height: form.height });
     canvas.getContext("2d").drawImage(sheet, ...area, 0, 0, form.width, form.height);
     const button = make("button", { type: "button", "aria-label": `Take sample ${index + 1}` }, canvas);
-    button.addEventListener("click", () => {
-      const { values, marks } = fromSample(form, sheet, area);
-      pad.fill(values, form.task === HOLE_TASK ? middleHole(form) : marks);
-    });
-    return button;
+    button.addEventListener("click", () => pad.fill(values, form.task === HOLE_TASK ? middleHole(form) : marks));
+    return { button, lively: form.task === MAP_TASK || isLively({ values }) };
   });
+  (buttons.find(({ lively }) => lively) ?? buttons[0])?.button.click();
+  return buttons.map(({ button }) => button);
+}
+
+function sourceText(card, { height, width, task }) {
+  const size = `${height}×${width} pixels`;
+  if (task === MAP_TASK) return `A map of ${size}: each colour is a class. Draw, take a sample, or choose a file.`;
+  if (task === HOLE_TASK) return `A picture of ${size} with a hole. Draw, take a sample, or choose a file.`;
+  const meaning = card.channels?.length === 1 ? ` (${card.channels[0]})` : "";
+  return `A picture of ${size}${meaning}. Draw, take a sample, or choose a file.`;
 }
 
 async function pictureInput(card, form, changed, failed) {
@@ -91,10 +99,9 @@ async function pictureInput(card, form, changed, failed) {
   clear.addEventListener("click", () => pad.fill(pad.values.fill(0), pad.marks.fill(0)));
   const invert = make("button", { type: "button", hidden: form.task === MAP_TASK }, "Invert");
   invert.addEventListener("click", () => pad.fill(pad.values.map((value) => 255 - value), pad.marks));
-  samples[0]?.click();
   const row = make("div", { className: "samples", role: "group", "aria-label": "Samples of the card" }, ...samples);
   const elements = [
-    make("p", { className: "small quiet" }, card.channels ? `The model takes: ${[...new Set(card.channels)].join("; ")}.` : "Draw, take a sample, or choose a file."),
+    make("p", { className: "small quiet" }, sourceText(card, form)),
     pad.canvas,
     make("div", { className: "row" }, ...brushFields(card, pad, form)),
     make("div", { className: "row" }, clear, invert),

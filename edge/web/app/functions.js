@@ -10,7 +10,7 @@ import { abilities, pictureOutput } from "./generator.js";
 import { formOf } from "./source.js";
 
 const LONGEST_ROW = 256; // numbers that somebody may want to type
-const GENERATOR = ["generate", "generate_from_seed", "generate_batch", "latents", "decode"];
+const GENERATOR = ["generate", "generate_from_seed", "generate_batch", "decode"];
 
 /**
  * How the page gives a signature one of its inputs.
@@ -34,14 +34,18 @@ const canShow = ({ shape }) => shape.length <= 2 || (shape.length === 4 && shape
 export function runnable(card) {
   const { seeds } = abilities(card);
   return Object.keys(card.signatures).filter((name) => {
-    if (seeds && GENERATOR.includes(name)) return false;
+    if (name === "latents" || (seeds && GENERATOR.includes(name))) return false;
     const { inputs, outputs } = card.signatures[name];
     const pictures = inputs.filter((input) => wayOf(card, name, input) === "picture");
     return pictures.length <= 1 && inputs.every((input) => wayOf(card, name, input)) && outputs.some(canShow);
   });
 }
 
-const nouns = { labels: "a class", attributes: "attributes", vocabulary: "a text" };
+const DRAWS = {
+  label: "draws pictures of a class you choose",
+  attributes: "draws pictures with attributes you set",
+  tokens: "draws pictures of a text you write",
+};
 
 /**
  * One sentence that says what the page can do with a model.
@@ -52,13 +56,12 @@ export function summaryOf(card) {
   const parts = [];
   if (abilities(card).seeds) {
     const condition = conditionOf(card, "generate_from_seed");
-    const entry = condition && Object.keys(nouns).find((key) => card[key]);
-    parts.push(condition ? `draws what ${nouns[entry]} asks for` : "draws pictures from seeds");
+    parts.push(DRAWS[condition?.name] ?? "draws pictures from seeds");
   }
   const functions = runnable(card);
   const fed = functions.filter((name) => card.signatures[name].inputs.some((input) => wayOf(card, name, input) === "picture"));
   const drawn = fed.filter((name) => pictureOutput(card, name));
-  if (drawn.length) parts.push("makes a picture of a picture");
+  if (drawn.length) parts.push("makes a picture out of a picture");
   if (fed.length > drawn.length) parts.push("takes a picture and gives numbers");
   if (functions.length > fed.length) parts.push(parts.length ? "has functions of numbers" : "takes numbers and gives results");
   if (parts.length === 0) return "This page cannot run it: only its card is shown.";

@@ -54,7 +54,7 @@ const breathe = () => new Promise((resolve) => setTimeout(resolve));
  * @param {number} first
  * @param {number} count
  * @param {?Array} rows of `conditionRows`, null for a model without a condition
- * @returns {Promise<{pictures: Float32Array[], milliseconds: number}>} and the median time of one picture
+ * @returns {Promise<{pictures: Float32Array[], latency: {milliseconds: number, first: boolean}}>} latency of one picture
  */
 export async function picturesOf(model, first, count, rows) {
   checkSeeds(first, count);
@@ -62,23 +62,21 @@ export async function picturesOf(model, first, count, rows) {
   const batch = model.has("generate_batch") && (rows === null || rows.length === 1);
   const size = batch ? pictureOutput(card, "generate_batch").shape[0] : count + 1;
   const pictures = [];
-  const times = [];
+  let signature = null;
   while (pictures.length < count) {
     const full = count - pictures.length >= size;
-    const signature = full ? "generate_batch" : "generate_from_seed";
+    signature = full ? "generate_batch" : "generate_from_seed";
     const inputs = { seed: Int32Array.of(first + pictures.length), ...asked(card, signature, rows, pictures.length) };
-    const start = performance.now();
     const { data, shape } = (await model.run(signature, inputs))[pictureOutput(card, signature).name];
-    const made = performance.now() - start;
     const pixels = data.length / shape[0];
     for (let index = 0; index < shape[0]; index += 1) {
       pictures.push(data.subarray(index * pixels, (index + 1) * pixels));
-      times.push(made / shape[0]);
     }
     await breathe();
   }
-  times.sort((a, b) => a - b);
-  return { pictures, milliseconds: times[Math.floor(times.length / 2)] };
+  const { milliseconds, first: preparing } = model.latency(signature);
+  const made = pictureOutput(card, signature).shape[0];
+  return { pictures, latency: { milliseconds: milliseconds / made, first: preparing } };
 }
 
 /** The latent vector behind the picture of a seed. */

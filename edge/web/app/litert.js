@@ -37,7 +37,7 @@ class Model {
     this.card = card;
     this.precision = precision;
     this.compiled = compiled;
-    this.times = new Map(); // signature -> milliseconds of the last runs
+    this.times = new Map(); // signature -> milliseconds of the first run and of the last ones
   }
 
   /** Whether the file has a signature. */
@@ -77,15 +77,18 @@ class Model {
   }
 
   remember(signature, milliseconds) {
-    const times = this.times.get(signature) ?? [];
-    times.push(milliseconds);
-    this.times.set(signature, times.slice(-20));
+    const { first = milliseconds, last = [] } = this.times.get(signature) ?? {};
+    this.times.set(signature, { first, last: this.times.has(signature) ? [...last, milliseconds].slice(-20) : [] });
   }
 
-  /** Median milliseconds of the last runs of a signature, or null. */
+  /**
+   * How long a signature that has run takes: the median of its last runs; of the first, which prepares the network, only
+   * as long as there is no other.
+   * @returns {{milliseconds: number, first: boolean}}
+   */
   latency(signature) {
-    const times = this.times.get(signature);
-    return times ? median(times) : null;
+    const { first, last } = this.times.get(signature);
+    return last.length ? { milliseconds: median(last), first: false } : { milliseconds: first, first: true };
   }
 
   /** Frees the file's memory. */

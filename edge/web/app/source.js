@@ -102,11 +102,21 @@ export async function fromFile(form, file) {
 }
 
 /**
- * The first row of `samples.png` as areas to cut out: ten pictures in a row, one pixel apart, enlarged as a whole.
+ * Places in `samples.png` of pictures that the model may be given. The sheet has ten pictures in a row, one pixel apart,
+ * enlarged as a whole; where the card has a task, every third row holds sources (then results, then truths).
  * @returns {number[][]} left, top, width, height of each; empty when the sheet has another form
  */
-export function samplesOf({ height, width }, sheet, columns = 10) {
-  const scale = sheet.width / (columns * (width + 1) - 1);
-  if (!Number.isInteger(scale) || sheet.height < height * scale) return [];
-  return Array.from({ length: columns }, (_, index) => [index * (width + 1) * scale, 0, width * scale, height * scale]);
+export function samplesOf(card, { height, width }, sheet) {
+  const scale = sheet.width / (10 * (width + 1) - 1);
+  const rows = (sheet.height / scale + 1) / (height + 1);
+  if (!Number.isInteger(scale) || !Number.isInteger(rows)) return [];
+  const sources = Array.from({ length: rows }, (_, row) => row).filter((row) => (card.task ? row % 3 === 0 : row === 0));
+  const area = (row, column) => [column * (width + 1), row * (height + 1), width, height].map((each) => each * scale);
+  return sources.flatMap((row) => Array.from({ length: 10 }, (_, column) => area(row, column)));
+}
+
+/** Whether there is something to see in a picture: its bytes are more than 20 from their mean, as a rule. */
+export function isLively({ values }) {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length) > 20;
 }

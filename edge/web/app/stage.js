@@ -16,7 +16,6 @@ export function showPictures({ pictures, shape, caption }, frame = null) {
   drawGrid(canvas, shown, shape);
   canvas.setAttribute("aria-label", caption);
   byId("caption").textContent = caption;
-  canvas.closest("figure").hidden = false;
 }
 
 /** Shows how far pictures are from those of the fp32 file; null hides that. */
@@ -35,18 +34,27 @@ function namesOf(card, length) {
   return [card.labels, card.dataset?.classes].find((names) => names?.length === length) ?? null;
 }
 
+/** A bar from 0 to a value, both as shares of the way from `low` to `high`. */
+function barOf(value, low, high) {
+  const fill = make("i");
+  const place = (each) => (100 * (each - low)) / (high - low || 1);
+  fill.style.left = `${place(Math.min(0, value))}%`;
+  fill.style.width = `${place(Math.max(0, value)) - place(Math.min(0, value))}%`;
+  return make("span", { className: "bar-track", "aria-hidden": "true" }, fill);
+}
+
 function barsOf(card, { name, data }) {
   const values = Array.from(data);
-  const names = values.length > 1 ? namesOf(card, values.length) : null;
-  const best = values.indexOf(Math.max(...values));
-  const shares = name.includes("log")
-    ? values.map((value) => Math.exp(value - values[best]))
-    : values.map((value) => Math.abs(value) / Math.max(...values.map(Math.abs), 1e-9));
+  if (values.length === 1) return [make("dt", {}, name), make("dd"), make("dd", {}, short(values[0]))];
+  const names = namesOf(card, values.length);
+  const largest = Math.max(...values);
+  const lengths = names && name.startsWith("log") ? values.map((value) => Math.exp(value - largest)) : values;
+  const [low, high] = [Math.min(0, ...lengths), Math.max(0, ...lengths)];
   return values.flatMap((value, index) => {
-    const label = names?.[index] ?? (values.length > 1 ? `${name} ${index}` : name);
-    const className = values.length > 1 && index === best ? "best" : "";
-    const bar = values.length > 1 ? make("meter", { min: 0, max: 1, value: shares[index], "aria-hidden": "true" }) : "";
-    return [make("dt", { className }, label), make("dd", {}, bar), make("dd", { className }, short(value))];
+    const className = names && value === largest ? "best" : "";
+    const label = names?.[index] ?? `${name.replaceAll("_", " ")} ${index}`;
+    const bar = make("dd", {}, barOf(lengths[index], low, high));
+    return [make("dt", { className }, label), bar, make("dd", { className }, short(value))];
   });
 }
 
@@ -64,9 +72,10 @@ export function showText(text) {
   list.replaceChildren(make("dt", {}, "text"), make("dd", {}, text));
 }
 
-/** Hides the picture, where a function gives none. */
-export function hidePicture() {
-  byId("picture").closest("figure").hidden = true;
+/** Shows or hides what belongs to a picture: some functions give none. */
+export function withPicture(there) {
+  byId("picture").closest("figure").hidden = !there;
+  byId("save").hidden = !there;
 }
 
 /** Offers the picture as a file. */

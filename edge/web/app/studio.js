@@ -44,14 +44,16 @@ function fail(error) {
   byId("error").textContent = error.message;
 }
 
+const titleOf = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+
 /** The ways of use that a card allows: seeds, directions, a way to another seed, and each signature with a form. */
 function modesOf() {
   const { seeds, latents, directions } = abilities(card);
-  const functions = runnable(card).map((name) => ({ id: name, title: name.replaceAll("_", " "), signature: name, run: runFunction }));
+  const functions = runnable(card).map((name) => ({ id: name, title: titleOf(name), signature: name, run: runFunction }));
   return [
     ...(seeds ? [{ id: "grid", title: "Grid", signature: "generate_from_seed", run: runGrid }] : []),
     ...(directions ? [{ id: "directions", title: "Directions", signature: "generate", run: runDirections }] : []),
-    ...(latents ? [{ id: "walk", title: "Way", signature: "generate", run: runWalk }] : []),
+    ...(latents ? [{ id: "walk", title: "Interpolate", signature: "generate", run: runWalk }] : []),
     ...functions,
   ];
 }
@@ -62,21 +64,21 @@ const rows = () => (conditionOf(card, mode.signature) && condition ? condition.r
 async function runGrid(model) {
   const count = Number(byId("count").value);
   const first = seed();
-  const { pictures, milliseconds } = await picturesOf(model, first, count, rows());
+  const { pictures, latency } = await picturesOf(model, first, count, rows());
   const caption = count === 1 ? `Seed ${first}` : `Seeds ${first} to ${first + count - 1}`;
-  return { pictures, shape: pictureOutput(card, "generate_from_seed").shape.slice(1), caption, milliseconds };
+  return { pictures, shape: pictureOutput(card, "generate_from_seed").shape.slice(1), caption, latency };
 }
 
 async function runDirections(model) {
   const picture = await moved(model, seed(), amounts(), rows());
   const shape = pictureOutput(card, "generate").shape.slice(1);
-  return { pictures: [picture], shape, caption: `Seed ${seed()}, moved along the directions`, milliseconds: model.latency("generate") };
+  return { pictures: [picture], shape, caption: `Seed ${seed()}, moved along the directions`, latency: model.latency("generate") };
 }
 
 async function runWalk(model) {
   const pictures = await walk(model, seed(), way.to(), FRAMES, rows());
   const caption = `On the way from seed ${seed()} to seed ${way.to()}`;
-  return { pictures, shape: pictureOutput(card, "generate").shape.slice(1), caption, frames: true, milliseconds: model.latency("generate") };
+  return { pictures, shape: pictureOutput(card, "generate").shape.slice(1), caption, frames: true, latency: model.latency("generate") };
 }
 
 async function runFunction(model) {
@@ -92,13 +94,13 @@ async function runFunction(model) {
   const { outputs: described } = card.signatures[signature];
   const picture = pictureOutput(card, signature);
   const numbers = described.filter((each) => each.shape.length <= 2).map((each) => ({ ...outputs[each.name], name: each.name, dtype: each.dtype }));
-  const caption = `${mode.title} of the picture`;
+  const caption = `${mode.title}: what the model makes of it`;
   return {
     pictures: picture ? [outputs[picture.name].data] : [],
     shape: picture?.shape.slice(1),
     caption: picture ? caption : "",
     numbers,
-    milliseconds: model.latency(signature),
+    latency: model.latency(signature),
   };
 }
 
@@ -108,10 +110,11 @@ function showNumbers(numbers = []) {
   else stage.showNumbers(card, numbers);
 }
 
-function showLatency(result) {
+function showLatency({ pictures, latency }) {
   const entry = card.files[precision()];
-  const measured = entry.latency_ms ? `, ${short(entry.latency_ms)} ms where the card was written` : "";
-  byId("latency").textContent = `${short(result.milliseconds)} ms ${result.pictures.length ? "a picture" : "a run"} here${measured}; ${megabytes(entry.bytes)}.`;
+  const here = `${short(latency.milliseconds)} ms a ${pictures.length ? "picture" : "run"} here${latency.first ? ", preparation included" : ""}`;
+  const there = entry.latency_ms ? `; the card says ${short(entry.latency_ms)} ms` : "";
+  byId("latency").textContent = `${here}${there}.`;
 }
 
 function remember() {
@@ -138,8 +141,8 @@ const refresh = newestOnly(async () => {
     const result = await mode.run(model);
     const compare = byId("compare").checked && precision() !== "fp32" && result.pictures.length > 0;
     const reference = compare ? await mode.run(await session.model("fp32")) : null;
+    stage.withPicture(result.pictures.length > 0);
     if (result.pictures.length) stage.showPictures(result, result.frames ? 0 : null);
-    else stage.hidePicture();
     stage.showDifference(result, reference);
     showNumbers(result.numbers);
     showLatency(result);
