@@ -18,6 +18,7 @@ let values = {};
 let histogram = null;
 let falling = [];
 let running = false;
+let goal = 0; // samples at which a run ends
 
 const density = (x) => law.density(x, values);
 
@@ -70,8 +71,8 @@ function frame() {
   falling = falling.filter(({ height }) => height > 0);
   if (running) {
     const many = Math.ceil(1 + histogram.size / 60);
-    for (let count = 0; count < many; count += 1) drop();
-    if (histogram.size >= ENOUGH) stop();
+    for (let count = 0; count < many && histogram.size + falling.length < goal; count += 1) drop();
+    if (histogram.size >= goal) stop();
   }
   draw();
   if (running || falling.length) requestAnimationFrame(frame);
@@ -81,6 +82,7 @@ function frame() {
 function begin() {
   if (falling.length === 0) requestAnimationFrame(frame);
   running = true;
+  goal = histogram.size + falling.length + ENOUGH;
   byId("status").textContent = "Samples are falling.";
   byId("run").textContent = "Pause";
 }

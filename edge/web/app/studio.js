@@ -135,6 +135,7 @@ function remember() {
 /** Runs what is asked for and shows it. */
 const refresh = newestOnly(async () => {
   byId("error").textContent = "";
+  byId("studio").setAttribute("aria-busy", "true");
   try {
     if (!session.opened.has(precision())) say(`Fetching ${card.files[precision()].file} …`);
     const model = await session.model(precision());
@@ -150,9 +151,11 @@ const refresh = newestOnly(async () => {
     if (result.frames) way.begin(result.pictures.length);
     remember();
     say(`Done: ${result.caption || mode.title}, ${precision()}.`);
-    performance.mark("picture");
   } catch (error) {
     fail(error);
+  } finally {
+    byId("studio").removeAttribute("aria-busy");
+    performance.mark("answer");
   }
 });
 
