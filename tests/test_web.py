@@ -302,10 +302,8 @@ def test_a_file_with_other_signatures_than_its_card_is_refused(visit):
 # --- offline, on other browsers, from nowhere else ---------------------------------------------
 
 
-def test_the_page_works_when_its_server_is_gone(visit, site_folder, tmp_path):
-    from web_browser import Site
-
-    served = Site(site_folder)
+def test_the_page_works_when_its_server_is_gone(visit, serve):
+    served = serve()
     visitor = visit(served.url)
     visitor.studio("dcgan_mnist", seed=5, count=4)
     visitor.wait_for_cache("litert_wasm_internal.wasm")

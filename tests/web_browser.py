@@ -4,11 +4,9 @@ Test files name this module in `pytest_plugins`. Without a browser, playwright o
 what is missing. The fixtures live as long as a module, since playwright keeps an event loop running.
 """
 
-import json
 import os
 import shutil
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +34,7 @@ class Site:
 
     def close(self):
         self.server.shutdown()
-        self.server.server_close()
+        self.server.server_close()  # twice does no harm
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +52,20 @@ def site(site_folder):
     served = Site(site_folder)
     yield served
     served.close()
+
+
+@pytest.fixture
+def serve(site_folder):
+    """A function that serves the site once more, for a test that ends the server."""
+    servers = []
+
+    def start():
+        servers.append(Site(site_folder))
+        return servers[-1]
+
+    yield start
+    for each in servers:
+        each.close()
 
 
 @pytest.fixture(scope="module")
@@ -160,16 +172,3 @@ def lasting(browser, site):
     context = browser.new_context()
     yield Visitor(context, site.url)
     context.close()
-
-
-def write_exports(folder, models):
-    """Writes an exported folder of our own: {name: (card, {file name: bytes})}."""
-    for name, (card, files) in models.items():
-        (folder / name).mkdir(parents=True)
-        (folder / name / "card.json").write_text(json.dumps(card))
-        for file, data in files.items():
-            (folder / name / file).write_bytes(data)
-    entries = [
-        {"name": name, "title": card["title"], "card": f"{name}/card.json"} for name, (card, _) in models.items()
-    ]
-    (Path(folder) / "index.json").write_text(json.dumps({"schema": 1, "models": entries}))

@@ -50,7 +50,10 @@ function checkTensor(where, tensor) {
   const whole = isList(sides, (side) => Number.isInteger(side) && side >= 1) && sides.length >= 1;
   demand(whole, `${tensor.name} of ${where} has no shape of whole numbers`);
   demand(sizeOf(sides) <= LARGEST_TENSOR, `${tensor.name} of ${where} is too large: ${sides.join("x")}`);
-  demand(DTYPES.includes(tensor.dtype), `${tensor.name} of ${where} has the type ${tensor.dtype}, not ${DTYPES.join(" or ")}`);
+  demand(
+    DTYPES.includes(tensor.dtype),
+    `${tensor.name} of ${where} has the type ${tensor.dtype}, not ${DTYPES.join(" or ")}`,
+  );
   demand(tensor.range == null || isRange(tensor.range), `${tensor.name} of ${where} has a broken range`);
   demand(tensor.meaning == null || isText(tensor.meaning), `${tensor.name} of ${where} has a meaning that is no text`);
 }

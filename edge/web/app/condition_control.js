@@ -18,7 +18,12 @@ function labelFields(card, start, changed) {
 }
 
 function attributeFields(card, start, changed) {
-  const given = new Map((start ?? "").split(",").map((part) => part.split("=")).filter(([, value]) => Number.isFinite(Number(value))));
+  const given = new Map(
+    (start ?? "")
+      .split(",")
+      .map((part) => part.split("="))
+      .filter(([, value]) => Number.isFinite(Number(value))),
+  );
   const byHand = make("input", { type: "checkbox", id: "by-hand", checked: given.size > 0 });
   const examples = card.examples?.[0];
   byHand.disabled = !examples;
@@ -26,21 +31,39 @@ function attributeFields(card, start, changed) {
   const sliders = card.attributes.map(({ name, range: [low, high], meaning }, place) => {
     const id = `attribute-${place}`;
     const value = given.get(name) ?? examples?.[place] ?? (low + high) / 2;
-    const slider = make("input", { type: "range", id, min: low, max: high, step: (high - low) / 200 || 1, value, title: meaning ?? "" });
+    const slider = make("input", {
+      type: "range",
+      id,
+      min: low,
+      max: high,
+      step: (high - low) / 200 || 1,
+      value,
+      title: meaning ?? "",
+    });
     const output = make("output", { htmlFor: id }, short(Number(slider.value)));
     slider.addEventListener("input", () => {
       output.textContent = short(Number(slider.value));
       changed();
     });
-    return { name, slider, field: make("div", { className: "slider" }, make("label", { htmlFor: id }, name), output, slider) };
+    return {
+      name,
+      slider,
+      field: make("div", { className: "slider" }, make("label", { htmlFor: id }, name), output, slider),
+    };
   });
   const group = make("div", { className: "panel", hidden: !byHand.checked }, ...sliders.map(({ field }) => field));
   byHand.addEventListener("change", () => {
     group.hidden = !byHand.checked;
     changed();
   });
-  const asked = () => (byHand.checked ? Object.fromEntries(sliders.map(({ name, slider }) => [name, Number(slider.value)])) : null);
-  const text = () => (asked() ? Object.entries(asked()).map((pair) => pair.join("=")).join(",") : null);
+  const asked = () =>
+    byHand.checked ? Object.fromEntries(sliders.map(({ name, slider }) => [name, Number(slider.value)])) : null;
+  const text = () =>
+    asked()
+      ? Object.entries(asked())
+          .map((pair) => pair.join("="))
+          .join(",")
+      : null;
   const check = make("label", { className: "check" }, byHand, "Set the attributes by hand (else examples in turn)");
   return { elements: [check, group], asked, text };
 }
@@ -65,7 +88,12 @@ function textFields(card, start, changed) {
     changed();
   });
   const label = make("label", { htmlFor: "text" }, "Text (empty: examples in turn)");
-  const known = make("div", { className: "words", role: "group", "aria-label": "Words that the model knows" }, ...words, clear);
+  const known = make(
+    "div",
+    { className: "words", role: "group", "aria-label": "Words that the model knows" },
+    ...words,
+    clear,
+  );
   const asked = () => field.value.trim() || null;
   return { elements: [make("div", { className: "field" }, label, field), known], asked, text: asked };
 }

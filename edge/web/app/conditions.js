@@ -35,7 +35,8 @@ function attributeRow(card, settings) {
   for (const [name, value] of Object.entries(settings)) {
     const place = card.attributes.findIndex((each) => each.name === name);
     if (place < 0) {
-      throw new Error(`${card.name} has no attribute “${name}”: there are ${card.attributes.map((each) => each.name).join(", ")}.`);
+      const names = card.attributes.map((each) => each.name).join(", ");
+      throw new Error(`${card.name} has no attribute “${name}”: there are ${names}.`);
     }
     const [low, high] = card.attributes[place].range;
     if (!(value >= low && value <= high)) throw new Error(`The attribute ${name} must be in ${low} .. ${high}.`);
@@ -52,7 +53,9 @@ function tokenRow(card, sentence, length) {
   words.forEach((word, place) => {
     const number = card.vocabulary.indexOf(word, 1);
     if (number < 1) {
-      throw new Error(`${card.name} does not know the word “${word}”: it knows ${card.vocabulary.slice(1).join(", ")}.`);
+      throw new Error(
+        `${card.name} does not know the word “${word}”: it knows ${card.vocabulary.slice(1).join(", ")}.`,
+      );
     }
     row[place] = number;
   });

@@ -1,8 +1,8 @@
 /**
  * Ten distributions: probability or density, moments, and samples from uniform random numbers.
  *
- * Each has `density(x, parameters)` (the probability of x where it is discrete), `mean`, `variance`, `range` (what a plot
- * should show) and `sample(parameters, random)`, where `random()` is uniform in [0, 1). A parameter's bounds may be
+ * Each has `density(x, parameters)` (the probability of x where it is discrete), `mean`, `variance`, `range` (what a
+ * plot should show) and `sample(parameters, random)`, where `random()` is uniform in [0, 1). A parameter's bounds may be
  * functions of the others.
  */
 
@@ -40,7 +40,7 @@ function gamma(shape, random) {
   }
 }
 
-const p = { name: "p", means: "probability of success", min: 0.02, max: 0.98, step: 0.01, value: 0.3 };
+const chance = { name: "p", means: "probability of success", min: 0.02, max: 0.98, step: 0.01, value: 0.3 };
 
 /** The distributions by name. */
 export const DISTRIBUTIONS = {
@@ -49,7 +49,7 @@ export const DISTRIBUTIONS = {
     formula: "P(1) = p,  P(0) = 1 − p",
     example: "One flip of a coin that shows heads with probability p.",
     discrete: true,
-    parameters: [p],
+    parameters: [chance],
     density: (x, { p }) => (x === 1 ? p : x === 0 ? 1 - p : 0),
     mean: ({ p }) => p,
     variance: ({ p }) => p * (1 - p),
@@ -61,8 +61,9 @@ export const DISTRIBUTIONS = {
     formula: "P(k) = C(n, k) pᵏ (1 − p)ⁿ⁻ᵏ",
     example: "How many of n e-mails are spam, when each is with probability p.",
     discrete: true,
-    parameters: [{ name: "n", means: "trials", min: 1, max: 60, step: 1, value: 20 }, p],
-    density: (k, { n, p }) => (isCount(k) && k <= n ? Math.exp(logChoose(n, k)) * power(p, k) * power(1 - p, n - k) : 0),
+    parameters: [{ name: "n", means: "trials", min: 1, max: 60, step: 1, value: 20 }, chance],
+    density: (k, { n, p }) =>
+      isCount(k) && k <= n ? Math.exp(logChoose(n, k)) * power(p, k) * power(1 - p, n - k) : 0,
     mean: ({ n, p }) => n * p,
     variance: ({ n, p }) => n * p * (1 - p),
     range: ({ n }) => [0, n],
@@ -93,7 +94,7 @@ export const DISTRIBUTIONS = {
     formula: "P(k) = (1 − p)ᵏ⁻¹ p,  k = 1, 2, …",
     example: "Throws of a die until the first six, the last throw counted (TFP counts the failures before it).",
     discrete: true,
-    parameters: [{ ...p, min: 0.05 }],
+    parameters: [{ ...chance, min: 0.05 }],
     density: (k, { p }) => (Number.isInteger(k) && k >= 1 ? power(1 - p, k - 1) * p : 0),
     mean: ({ p }) => 1 / p,
     variance: ({ p }) => (1 - p) / p ** 2,

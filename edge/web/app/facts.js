@@ -55,16 +55,27 @@ function scoresOf(card) {
 export function factList(card) {
   const { paper, dataset, training } = card;
   const facts = [
-    ["paper", paper?.title && make("a", { href: paper.url, rel: "noreferrer" }, `${paper.title} (${paper.authors}, ${paper.year})`)],
+    [
+      "paper",
+      paper?.title &&
+        make("a", { href: paper.url, rel: "noreferrer" }, `${paper.title} (${paper.authors}, ${paper.year})`),
+    ],
     ["data", dataset?.title && `${dataset.title} (${dataset.licence})`],
     ["training", training?.seconds && `${short(training.seconds)} s on ${training.machine}`],
     ["task", card.task],
     ["source channels", card.channels?.join(", ")],
     ...scoresOf(card),
-    ...Object.entries(card.signatures).map(([name, each]) => [name, `${tensors(each.inputs)} → ${tensors(each.outputs)}`]),
+    ...Object.entries(card.signatures).map(([name, each]) => [
+      name,
+      `${tensors(each.inputs)} → ${tensors(each.outputs)}`,
+    ]),
     ["commit", card.commit && make("code", {}, card.commit.slice(0, 12) + (card.dirty ? " with changes" : ""))],
     ["everything", make("a", { href: `exported/${card.name}/card.json` }, "card.json")],
   ];
   const shown = facts.filter(([, value]) => value);
-  return make("dl", { className: "facts" }, ...shown.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  return make(
+    "dl",
+    { className: "facts" },
+    ...shown.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+  );
 }

@@ -26,16 +26,30 @@ function brushFields(card, pad, form) {
     });
     return [...fields, make("div", { className: "field" }, make("label", { htmlFor: "class" }, "Paint with"), select)];
   }
-  const colour = form.colours === 3
-    ? make("input", { type: "color", id: "shade", value: "#ffffff" })
-    : make("input", { type: "range", id: "shade", min: 0, max: 255, value: 255 });
+  const colour =
+    form.colours === 3
+      ? make("input", { type: "color", id: "shade", value: "#ffffff" })
+      : make("input", { type: "range", id: "shade", min: 0, max: 255, value: 255 });
   colour.addEventListener("input", () => {
     const grey = Number(colour.value);
-    pad.brush.colour = form.colours === 3 ? colour.value.match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16)) : [grey, grey, grey];
+    pad.brush.colour =
+      form.colours === 3 ? colour.value.match(/[0-9a-f]{2}/gi).map((pair) => parseInt(pair, 16)) : [grey, grey, grey];
   });
-  fields.push(make("div", { className: "field" }, make("label", { htmlFor: "shade" }, form.colours === 3 ? "Colour" : "Black to white"), colour));
+  fields.push(
+    make(
+      "div",
+      { className: "field" },
+      make("label", { htmlFor: "shade" }, form.colours === 3 ? "Colour" : "Black to white"),
+      colour,
+    ),
+  );
   if (form.task === HOLE_TASK) {
-    const select = make("select", { id: "tool" }, make("option", { value: 1 }, "the hole"), make("option", { value: 0 }, "the picture"));
+    const select = make(
+      "select",
+      { id: "tool" },
+      make("option", { value: 1 }, "the hole"),
+      make("option", { value: 0 }, "the picture"),
+    );
     pad.brush.mark = 1;
     select.addEventListener("change", () => {
       pad.brush.mark = Number(select.value);
@@ -98,7 +112,12 @@ async function pictureInput(card, form, changed, failed) {
   const clear = make("button", { type: "button" }, "Clear");
   clear.addEventListener("click", () => pad.fill(pad.values.fill(0), pad.marks.fill(0)));
   const invert = make("button", { type: "button", hidden: form.task === MAP_TASK }, "Invert");
-  invert.addEventListener("click", () => pad.fill(pad.values.map((value) => 255 - value), pad.marks));
+  invert.addEventListener("click", () =>
+    pad.fill(
+      pad.values.map((value) => 255 - value),
+      pad.marks,
+    ),
+  );
   const row = make("div", { className: "samples", role: "group", "aria-label": "Samples of the card" }, ...samples);
   const elements = [
     make("p", { className: "small quiet" }, sourceText(card, form)),
@@ -109,7 +128,8 @@ async function pictureInput(card, form, changed, failed) {
     uploadField(pad, form, failed),
   ];
   const read = () => {
-    if (form.task === HOLE_TASK && !pad.marks.some(Boolean)) throw new Error("The picture has no hole: paint one, it is what the model fills.");
+    if (form.task === HOLE_TASK && !pad.marks.some(Boolean))
+      throw new Error("The picture has no hole: paint one, it is what the model fills.");
     return toInput(form, pad.values, pad.marks);
   };
   return { elements, read };
@@ -118,25 +138,46 @@ async function pictureInput(card, form, changed, failed) {
 function numberInput(input, changed) {
   const [low, high] = input.range ?? [0, 1];
   const id = `input-${input.name}`;
-  const slider = make("input", { type: "range", id, min: low, max: high, step: (high - low) / 200 || 1, value: (low + high) / 2 });
+  const slider = make("input", {
+    type: "range",
+    id,
+    min: low,
+    max: high,
+    step: (high - low) / 200 || 1,
+    value: (low + high) / 2,
+  });
   const output = make("output", { htmlFor: id }, short(Number(slider.value)));
   slider.addEventListener("input", () => {
     output.textContent = short(Number(slider.value));
     changed();
   });
-  const element = make("div", { className: "slider" }, make("label", { htmlFor: id }, input.meaning ?? input.name), output, slider);
+  const element = make(
+    "div",
+    { className: "slider" },
+    make("label", { htmlFor: id }, input.meaning ?? input.name),
+    output,
+    slider,
+  );
   return { elements: [element], read: () => Float32Array.of(Number(slider.value)) };
 }
 
 function rowInput(card, input, changed) {
   const length = input.shape[1];
-  const example = card.examples?.find((each) => Array.isArray(each) && each.length === length) ?? new Array(length).fill(0);
+  const example =
+    card.examples?.find((each) => Array.isArray(each) && each.length === length) ?? new Array(length).fill(0);
   const id = `input-${input.name}`;
   const area = make("textarea", { id, rows: 4, value: example.join(", "), spellcheck: false });
   area.addEventListener("input", changed);
-  const label = make("label", { htmlFor: id }, `${input.name}: ${length} numbers${input.meaning ? `, ${input.meaning}` : ""}`);
+  const label = make(
+    "label",
+    { htmlFor: id },
+    `${input.name}: ${length} numbers${input.meaning ? `, ${input.meaning}` : ""}`,
+  );
   const read = () => {
-    const numbers = area.value.split(/[\s,;]+/).filter(Boolean).map(Number);
+    const numbers = area.value
+      .split(/[\s,;]+/)
+      .filter(Boolean)
+      .map(Number);
     if (numbers.length !== length || !numbers.every(Number.isFinite)) {
       throw new Error(`${input.name} takes ${length} numbers, ${numbers.filter(Number.isFinite).length} were given.`);
     }
@@ -151,8 +192,8 @@ function rowInput(card, input, changed) {
  * @param {string} signature
  * @param {function(): void} changed
  * @param {function(Error): void} failed
- * @returns {Promise<function(): Object<string, Float32Array>>} what the fields hold, by input; seed, condition and latent
- *     vector are not among them
+ * @returns {Promise<function(): Object<string, Float32Array>>} what the fields hold, by input; seed, condition and
+ *     latent vector are not among them
  */
 export async function functionPanel(card, signature, changed, failed) {
   const readers = {};

@@ -1,8 +1,8 @@
 /**
  * What this page can do with a card's model, said plainly, and which of its signatures a form can be made for.
  *
- * Inputs that the page can give: `seed`, a condition that the card explains, a picture, one number, a row of numbers, and
- * a latent vector `z` where the file draws one from a seed. Outputs that it can show: pictures and rows of numbers.
+ * Inputs that the page can give: `seed`, a condition that the card explains, a picture, one number, a row of numbers,
+ * and a latent vector `z` where the file draws one from a seed. Outputs that it can show: pictures and rows of numbers.
  */
 
 import { conditionOf } from "./conditions.js";
@@ -59,11 +59,14 @@ export function summaryOf(card) {
     parts.push(DRAWS[condition?.name] ?? "draws pictures from seeds");
   }
   const functions = runnable(card);
-  const fed = functions.filter((name) => card.signatures[name].inputs.some((input) => wayOf(card, name, input) === "picture"));
+  const fed = functions.filter((name) =>
+    card.signatures[name].inputs.some((input) => wayOf(card, name, input) === "picture"),
+  );
   const drawn = fed.filter((name) => pictureOutput(card, name));
   if (drawn.length) parts.push("makes a picture out of a picture");
   if (fed.length > drawn.length) parts.push("takes a picture and gives numbers");
-  if (functions.length > fed.length) parts.push(parts.length ? "has functions of numbers" : "takes numbers and gives results");
+  if (functions.length > fed.length)
+    parts.push(parts.length ? "has functions of numbers" : "takes numbers and gives results");
   if (parts.length === 0) return "This page cannot run it: only its card is shown.";
   const sentence = parts.length > 1 ? `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}` : parts[0];
   return `${sentence[0].toUpperCase()}${sentence.slice(1)}.`;

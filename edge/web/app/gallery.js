@@ -27,7 +27,12 @@ function tileOf({ name, title }, card) {
 }
 
 function brokenTile({ title }, error) {
-  const text = make("div", { className: "text" }, make("h2", {}, title), make("p", { className: "says" }, error.message));
+  const text = make(
+    "div",
+    { className: "text" },
+    make("h2", {}, title),
+    make("p", { className: "says" }, error.message),
+  );
   return make("li", { className: "tile broken" }, text);
 }
 
@@ -48,7 +53,8 @@ async function show() {
   const tiles = models.map((model, index) => {
     const { value, reason } = cards[index];
     const tile = value ? tileOf(model, value) : brokenTile(model, reason);
-    tile.dataset.words = `${model.name} ${value?.paper?.title ?? ""} ${value?.paper?.authors ?? ""} ${value?.dataset?.title ?? ""}`;
+    const words = [model.name, value?.paper?.title, value?.paper?.authors, value?.dataset?.title];
+    tile.dataset.words = words.filter(Boolean).join(" ");
     return tile;
   });
   byId("gallery").append(...tiles);

@@ -54,7 +54,7 @@ const breathe = () => new Promise((resolve) => setTimeout(resolve));
  * @param {number} first
  * @param {number} count
  * @param {?Array} rows of `conditionRows`, null for a model without a condition
- * @returns {Promise<{pictures: Float32Array[], latency: {milliseconds: number, first: boolean}}>} latency of one picture
+ * @returns {Promise<{pictures: Float32Array[], latency: {milliseconds: number, first: boolean}}>} latency of one
  */
 export async function picturesOf(model, first, count, rows) {
   checkSeeds(first, count);

@@ -54,7 +54,8 @@ export function ticks(low, high) {
   const magnitude = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((each) => each * magnitude).find((each) => each >= rough);
   const found = [];
-  for (let tick = Math.ceil(low / step); tick * step <= high + step * 1e-9; tick += 1) found.push(Number((tick * step).toPrecision(10)));
+  for (let tick = Math.ceil(low / step); tick * step <= high + step * 1e-9; tick += 1)
+    found.push(Number((tick * step).toPrecision(10)));
   return found;
 }
 
@@ -81,7 +82,8 @@ export function drawHistogram(canvas, histogram, density, falling) {
   const high = low + counts.length * histogram.width;
   const box = { left: 44, top: 16, right: width - 14, bottom: height - 30 };
   const theory = counts.map((_, bin) => density(histogram.middle(bin)));
-  const top = 1.18 * Math.max(...theory, ...counts.map((_, bin) => Math.min(histogram.height(bin), 2 * Math.max(...theory))));
+  const top =
+    1.18 * Math.max(...theory, ...counts.map((_, bin) => Math.min(histogram.height(bin), 2 * Math.max(...theory))));
   const toX = (x) => box.left + ((x - low) / (high - low)) * (box.right - box.left);
   const toY = (y) => box.bottom - (Math.min(y, top) / top) * (box.bottom - box.top);
 

@@ -85,7 +85,9 @@ export async function loadModelFile(card, precision) {
   if (!response.ok) throw new Error(`${entry.file} is not on this site (${response.status}).`);
   const bytes = await readAtMost(response, entry.bytes);
   if (bytes === null || bytes.length !== entry.bytes || (await sha256(bytes)) !== entry.sha256) {
-    throw new Error(`${entry.file} does not match the sha256 in its card: it is damaged or of another export, and is refused.`);
+    throw new Error(
+      `${entry.file} does not match the sha256 in its card: it is damaged or of another export, and is refused.`,
+    );
   }
   await cache?.put(key, new Response(bytes.slice(), { headers: { "Content-Type": "application/octet-stream" } }));
   return bytes;

@@ -82,8 +82,8 @@ class Model {
   }
 
   /**
-   * How long a signature that has run takes: the median of its last runs; of the first, which prepares the network, only
-   * as long as there is no other.
+   * How long a signature that has run takes: the median of its last runs; of the first, which prepares the network,
+   * only as long as there is no other.
    * @returns {{milliseconds: number, first: boolean}}
    */
   latency(signature) {
@@ -98,7 +98,10 @@ class Model {
 }
 
 function describe(tensors) {
-  return tensors.map(({ name, dtype, shape }) => `${name} ${dtype} ${Array.from(shape).join("x")}`).sort().join(", ");
+  return tensors
+    .map(({ name, dtype, shape }) => `${name} ${dtype} ${Array.from(shape).join("x")}`)
+    .sort()
+    .join(", ");
 }
 
 function checkAgainstCard(card, compiled) {

@@ -17,7 +17,14 @@ const MILLISECONDS_PER_FRAME = 80;
 export function directionsPanel(card, start, changed) {
   const sliders = card.directions.map((_, place) => {
     const id = `direction-${place}`;
-    const slider = make("input", { type: "range", id, min: -FARTHEST, max: FARTHEST, step: 0.05, value: start[place] ?? 0 });
+    const slider = make("input", {
+      type: "range",
+      id,
+      min: -FARTHEST,
+      max: FARTHEST,
+      step: 0.05,
+      value: start[place] ?? 0,
+    });
     const output = make("output", { htmlFor: id });
     const label = () => {
       output.textContent = short(Number(slider.value));
@@ -27,7 +34,13 @@ export function directionsPanel(card, start, changed) {
       changed();
     });
     label();
-    const field = make("div", { className: "slider" }, make("label", { htmlFor: id }, `Direction ${place + 1}`), output, slider);
+    const field = make(
+      "div",
+      { className: "slider" },
+      make("label", { htmlFor: id }, `Direction ${place + 1}`),
+      output,
+      slider,
+    );
     return { slider, label, field };
   });
   const reset = make("button", { type: "button" }, "Back to the seed");
@@ -38,7 +51,11 @@ export function directionsPanel(card, start, changed) {
     }
     changed();
   });
-  const says = make("p", { className: "small quiet" }, "The directions that change the first layer most, strongest first.");
+  const says = make(
+    "p",
+    { className: "small quiet" },
+    "The directions that change the first layer most, strongest first.",
+  );
   byId("panel-directions").replaceChildren(says, ...sliders.map(({ field }) => field), reset);
   return () => sliders.map(({ slider }) => Number(slider.value));
 }
@@ -51,7 +68,16 @@ export function directionsPanel(card, start, changed) {
  * @returns {{to: function(): number, begin: function(number): void, stop: function(): void, frame: function(): number}}
  */
 export function walkPanel(start, changed, showFrame) {
-  const seed = make("input", { type: "number", id: "to", step: 1, min: -(2 ** 31), max: 2 ** 31 - 1, value: start ?? 8, required: true, inputMode: "numeric" });
+  const seed = make("input", {
+    type: "number",
+    id: "to",
+    step: 1,
+    min: -(2 ** 31),
+    max: 2 ** 31 - 1,
+    value: start ?? 8,
+    required: true,
+    inputMode: "numeric",
+  });
   const scrub = make("input", { type: "range", id: "frame", min: 0, max: 1, step: 1, value: 0 });
   const play = make("button", { type: "button", className: "main" }, "Play");
   let timer = null;
@@ -92,7 +118,12 @@ export function walkPanel(start, changed, showFrame) {
     changed();
   });
   byId("panel-walk").replaceChildren(
-    make("div", { className: "row" }, make("div", { className: "field" }, make("label", { htmlFor: "to" }, "To seed"), seed), shuffle),
+    make(
+      "div",
+      { className: "row" },
+      make("div", { className: "field" }, make("label", { htmlFor: "to" }, "To seed"), seed),
+      shuffle,
+    ),
     make("div", { className: "field" }, make("label", { htmlFor: "frame" }, "On the way"), scrub),
     play,
   );

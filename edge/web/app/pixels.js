@@ -61,7 +61,8 @@ export function drawDifference(canvas, pictures, others, shape) {
 /** Index of the picture of a grid at a place of its canvas, in shares of width and height; null between and beyond. */
 export function pictureAt(canvas, count, [height, width], shareX, shareY) {
   const columns = Math.ceil(Math.sqrt(count));
-  const index = Math.floor((shareY * canvas.height) / (height + 1)) * columns + Math.floor((shareX * canvas.width) / (width + 1));
+  const index =
+    Math.floor((shareY * canvas.height) / (height + 1)) * columns + Math.floor((shareX * canvas.width) / (width + 1));
   return index < count ? index : null;
 }
 

@@ -24,13 +24,14 @@ const density = (x) => law.density(x, values);
 
 function draw() {
   drawHistogram(byId("plot"), histogram, density, falling);
-  const row = (name, theory, sample) => make(
-    "tr",
-    {},
-    make("th", { scope: "row" }, name),
-    make("td", { className: "number" }, short(theory)),
-    make("td", { className: "number" }, histogram.size ? short(sample) : "–"),
-  );
+  const row = (name, theory, sample) =>
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, name),
+      make("td", { className: "number" }, short(theory)),
+      make("td", { className: "number" }, histogram.size ? short(sample) : "–"),
+    );
   byId("numbers").tBodies[0].replaceChildren(
     row("mean", law.mean(values), histogram.mean),
     row("standard deviation", Math.sqrt(law.variance(values)), histogram.deviation),
@@ -39,9 +40,10 @@ function draw() {
 
 function report() {
   const { size } = histogram;
-  const text = size === 0
-    ? "No samples yet."
-    : `${size.toLocaleString("en")} samples: mean ${short(histogram.mean)}, in theory ${short(law.mean(values))}.`;
+  const text =
+    size === 0
+      ? "No samples yet."
+      : `${size.toLocaleString("en")} samples: mean ${short(histogram.mean)}, in theory ${short(law.mean(values))}.`;
   byId("status").textContent = text;
   byId("plot").setAttribute("aria-label", `Histogram of the ${law.title} distribution. ${text}`);
 }
@@ -117,7 +119,10 @@ function showParameters() {
       remember();
       clear();
     });
-    return { place, field: make("div", { className: "slider" }, make("label", { htmlFor: id }, `${label}: ${means}`), output, slider) };
+    return {
+      place,
+      field: make("div", { className: "slider" }, make("label", { htmlFor: id }, `${label}: ${means}`), output, slider),
+    };
   });
   const places = fields.map(({ place }) => place);
   places.forEach((place) => place());

@@ -22,7 +22,10 @@ export class Pad {
     this.brush = { size: 2, colour: [255, 255, 255], mark: form.task === MAP_TASK ? 1 : 0 };
     this.cursor = null;
     this.canvas = make("canvas", { className: "pad", width, height, tabIndex: 0, role: "application" });
-    this.canvas.setAttribute("aria-label", `Drawing pad of ${width} by ${height} pixels: arrow keys move, space paints`);
+    this.canvas.setAttribute(
+      "aria-label",
+      `Drawing pad of ${width} by ${height} pixels: arrow keys move, space paints`,
+    );
     this.listen();
     this.draw();
   }
@@ -31,7 +34,10 @@ export class Pad {
     const { canvas } = this;
     const paintAt = (event) => {
       const { left, top, width, height } = canvas.getBoundingClientRect();
-      this.dab(Math.floor(((event.clientX - left) / width) * this.form.width), Math.floor(((event.clientY - top) / height) * this.form.height));
+      this.dab(
+        Math.floor(((event.clientX - left) / width) * this.form.width),
+        Math.floor(((event.clientY - top) / height) * this.form.height),
+      );
     };
     canvas.addEventListener("pointerdown", (event) => {
       event.preventDefault();

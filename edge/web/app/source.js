@@ -64,7 +64,8 @@ export function fromImage(form, image, area = [0, 0, image.width, image.height])
     const [red, green, blue, alpha] = data.subarray(pixel * 4, pixel * 4 + 4);
     if (task === MAP_TASK) {
       marks[pixel] = luma(red, green, blue);
-      if (marks[pixel] > channels) throw new Error(`The picture has the grey value ${marks[pixel]}, but there are ${channels} classes.`);
+      if (marks[pixel] > channels)
+        throw new Error(`The picture has the grey value ${marks[pixel]}, but there are ${channels} classes.`);
       continue;
     }
     if (task === HOLE_TASK && alpha < 128) marks[pixel] = 1;
@@ -102,15 +103,17 @@ export async function fromFile(form, file) {
 }
 
 /**
- * Places in `samples.png` of pictures that the model may be given. The sheet has ten pictures in a row, one pixel apart,
- * enlarged as a whole; where the card has a task, every third row holds sources (then results, then truths).
+ * Places in `samples.png` of pictures that the model may be given. The sheet has ten pictures in a row, one pixel
+ * apart, enlarged as a whole; where the card has a task, every third row holds sources (then results, then truths).
  * @returns {number[][]} left, top, width, height of each; empty when the sheet has another form
  */
 export function samplesOf(card, { height, width }, sheet) {
   const scale = sheet.width / (10 * (width + 1) - 1);
   const rows = (sheet.height / scale + 1) / (height + 1);
   if (!Number.isInteger(scale) || !Number.isInteger(rows)) return [];
-  const sources = Array.from({ length: rows }, (_, row) => row).filter((row) => (card.task ? row % 3 === 0 : row === 0));
+  const sources = Array.from({ length: rows }, (_, row) => row).filter((row) =>
+    card.task ? row % 3 === 0 : row === 0,
+  );
   const area = (row, column) => [column * (width + 1), row * (height + 1), width, height].map((each) => each * scale);
   return sources.flatMap((row) => Array.from({ length: 10 }, (_, column) => area(row, column)));
 }

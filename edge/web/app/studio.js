@@ -49,7 +49,12 @@ const titleOf = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", 
 /** The ways of use that a card allows: seeds, directions, a way to another seed, and each signature with a form. */
 function modesOf() {
   const { seeds, latents, directions } = abilities(card);
-  const functions = runnable(card).map((name) => ({ id: name, title: titleOf(name), signature: name, run: runFunction }));
+  const functions = runnable(card).map((name) => ({
+    id: name,
+    title: titleOf(name),
+    signature: name,
+    run: runFunction,
+  }));
   return [
     ...(seeds ? [{ id: "grid", title: "Grid", signature: "generate_from_seed", run: runGrid }] : []),
     ...(directions ? [{ id: "directions", title: "Directions", signature: "generate", run: runDirections }] : []),
@@ -72,13 +77,24 @@ async function runGrid(model) {
 async function runDirections(model) {
   const picture = await moved(model, seed(), amounts(), rows());
   const shape = pictureOutput(card, "generate").shape.slice(1);
-  return { pictures: [picture], shape, caption: `Seed ${seed()}, moved along the directions`, latency: model.latency("generate") };
+  return {
+    pictures: [picture],
+    shape,
+    caption: `Seed ${seed()}, moved along the directions`,
+    latency: model.latency("generate"),
+  };
 }
 
 async function runWalk(model) {
   const pictures = await walk(model, seed(), way.to(), FRAMES, rows());
   const caption = `On the way from seed ${seed()} to seed ${way.to()}`;
-  return { pictures, shape: pictureOutput(card, "generate").shape.slice(1), caption, frames: true, latency: model.latency("generate") };
+  return {
+    pictures,
+    shape: pictureOutput(card, "generate").shape.slice(1),
+    caption,
+    frames: true,
+    latency: model.latency("generate"),
+  };
 }
 
 async function runFunction(model) {
@@ -93,7 +109,9 @@ async function runFunction(model) {
   const outputs = await model.run(signature, inputs);
   const { outputs: described } = card.signatures[signature];
   const picture = pictureOutput(card, signature);
-  const numbers = described.filter((each) => each.shape.length <= 2).map((each) => ({ ...outputs[each.name], name: each.name, dtype: each.dtype }));
+  const numbers = described
+    .filter((each) => each.shape.length <= 2)
+    .map((each) => ({ ...outputs[each.name], name: each.name, dtype: each.dtype }));
   const caption = `${mode.title}: what the model makes of it`;
   return {
     pictures: picture ? [outputs[picture.name].data] : [],
@@ -112,7 +130,9 @@ function showNumbers(numbers = []) {
 
 function showLatency({ pictures, latency }) {
   const entry = card.files[precision()];
-  const here = `${short(latency.milliseconds)} ms a ${pictures.length ? "picture" : "run"} here${latency.first ? ", preparation included" : ""}`;
+  const unit = pictures.length ? "picture" : "run";
+  const preparing = latency.first ? ", preparation included" : "";
+  const here = `${short(latency.milliseconds)} ms a ${unit} here${preparing}`;
   const there = entry.latency_ms ? `; the card says ${short(entry.latency_ms)} ms` : "";
   byId("latency").textContent = `${here}${there}.`;
 }
@@ -193,7 +213,11 @@ function fillPrecisions() {
   const select = byId("precision");
   for (const name of session.precisions) {
     const missing = !session.here.includes(name);
-    const option = make("option", { value: name, disabled: missing }, `${name}, ${megabytes(card.files[name].bytes)}${missing ? " (not on this site)" : ""}`);
+    const option = make(
+      "option",
+      { value: name, disabled: missing },
+      `${name}, ${megabytes(card.files[name].bytes)}${missing ? " (not on this site)" : ""}`,
+    );
     select.append(option);
   }
   select.value = session.here.includes(address.precision) ? address.precision : session.smallest;
@@ -225,7 +249,13 @@ function fillSeeds() {
     const { left, top, width, height } = event.target.getBoundingClientRect();
     const count = Number(byId("count").value);
     if (mode.id !== "grid" || count === 1) return;
-    const index = pictureAt(event.target, count, shown.shape, (event.clientX - left) / width, (event.clientY - top) / height);
+    const index = pictureAt(
+      event.target,
+      count,
+      shown.shape,
+      (event.clientX - left) / width,
+      (event.clientY - top) / height,
+    );
     if (index === null) return;
     byId("seed").value = seed() + index;
     byId("count").value = "1";
@@ -244,7 +274,11 @@ function showCard() {
   document.title = `${card.title} – Generative zoo`;
   byId("title").textContent = card.title;
   byId("paper").textContent = summaryOf(card);
-  byId("about").replaceChildren(make("h2", {}, "About this model"), make("div", { className: "scroll" }, precisionTable(card)), factList(card));
+  byId("about").replaceChildren(
+    make("h2", {}, "About this model"),
+    make("div", { className: "scroll" }, precisionTable(card)),
+    factList(card),
+  );
   byId("about").hidden = false;
 }
 
