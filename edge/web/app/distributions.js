@@ -2,8 +2,8 @@
  * Ten distributions: probability or density, moments, and samples from uniform random numbers.
  *
  * Each has `density(x, parameters)` (the probability of x where it is discrete), `mean`, `variance`, `range` (what a
- * plot should show) and `sample(parameters, random)`, where `random()` is uniform in [0, 1). A parameter's bounds may be
- * functions of the others.
+ * plot should show) and `sample(parameters, random)`, where `random()` is uniform in [0, 1). The bounds of a parameter
+ * may be functions of the others.
  */
 
 const LANCZOS = [

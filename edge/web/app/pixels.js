@@ -58,11 +58,21 @@ export function drawDifference(canvas, pictures, others, shape) {
   return { largest, mean: sum / (gaps.length * gaps[0].length) };
 }
 
-/** Index of the picture of a grid at a place of its canvas, in shares of width and height; null between and beyond. */
-export function pictureAt(canvas, count, [height, width], shareX, shareY) {
+/**
+ * Index of the picture of a grid that a click on its canvas hits, or null.
+ * @param {MouseEvent} event on a canvas that shows its pixels as large as they fit, in the middle
+ * @param {number} count of pictures
+ * @param {number[]} shape [H, W, C] of one
+ */
+export function pictureAt(event, count, [height, width]) {
+  const canvas = event.target;
+  const box = canvas.getBoundingClientRect();
+  const scale = Math.min(box.width / canvas.width, box.height / canvas.height);
+  const x = (event.clientX - box.left - (box.width - canvas.width * scale) / 2) / scale;
+  const y = (event.clientY - box.top - (box.height - canvas.height * scale) / 2) / scale;
+  if (x < 0 || y < 0 || x >= canvas.width || y >= canvas.height) return null;
   const columns = Math.ceil(Math.sqrt(count));
-  const index =
-    Math.floor((shareY * canvas.height) / (height + 1)) * columns + Math.floor((shareX * canvas.width) / (width + 1));
+  const index = Math.floor(y / (height + 1)) * columns + Math.floor(x / (width + 1));
   return index < count ? index : null;
 }
 

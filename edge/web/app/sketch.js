@@ -26,6 +26,7 @@ export class Pad {
       "aria-label",
       `Drawing pad of ${width} by ${height} pixels: arrow keys move, space paints`,
     );
+    this.canvas.style.aspectRatio = `${width} / ${height}`;
     this.listen();
     this.draw();
   }

@@ -182,6 +182,7 @@ const refresh = newestOnly(async () => {
 async function enter(id) {
   mode = modes.find((each) => each.id === id) ?? modes[0];
   way?.stop();
+  byId("studio").dataset.mode = mode.id;
   const { inputs } = card.signatures[mode.signature];
   const isFunction = mode.run === runFunction;
   const kinds = inputs.map((input) => wayOf(card, mode.signature, input));
@@ -246,16 +247,8 @@ function fillSeeds() {
   byId("count").value = String(start);
   byId("count").addEventListener("change", refresh);
   byId("picture").addEventListener("click", (event) => {
-    const { left, top, width, height } = event.target.getBoundingClientRect();
     const count = Number(byId("count").value);
-    if (mode.id !== "grid" || count === 1) return;
-    const index = pictureAt(
-      event.target,
-      count,
-      shown.shape,
-      (event.clientX - left) / width,
-      (event.clientY - top) / height,
-    );
+    const index = mode.id === "grid" && count > 1 ? pictureAt(event, count, shown.shape) : null;
     if (index === null) return;
     byId("seed").value = seed() + index;
     byId("count").value = "1";
