@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -251,6 +252,26 @@ def test_a_distribution_is_scipys(name, lasting):
 
 
 # --- putting the site together -----------------------------------------------------------------
+
+
+def test_a_new_version_of_the_page_keeps_the_runtime(visit, site_folder, serve, tmp_path):
+    folder = shutil.copytree(site_folder, tmp_path / "site")
+    served = serve(folder)
+    visitor = visit(served.url)
+    visitor.studio("dcgan_mnist", count=1)
+    visitor.wait_for_cache("litert_wasm_internal.wasm")
+    page = folder / "index.html"
+    page.write_text(page.read_text().replace("Generative models that fit on a phone", "Models of tomorrow"))
+    stage.write_shell(folder)
+    visitor.open()
+    version = json.loads((folder / "shell.js").read_text().partition("= ")[2].rstrip(";\n"))["version"]
+    code = "async name => (await caches.keys()).includes(name) && (await caches.keys()).length === 3"
+    visitor.poll(code, f"site-{version}")
+    served.close()
+    visitor.context.set_offline(True)
+    assert visitor.open().inner_text("h1") == "Models of tomorrow"
+    visitor.studio("dcgan_mnist", count=1)
+    assert visitor.error == ""
 
 
 def test_the_site_is_put_together_whole_or_not_at_all(site_folder, tmp_path, capsys):

@@ -56,11 +56,11 @@ def site(site_folder):
 
 @pytest.fixture
 def serve(site_folder):
-    """A function that serves the site once more, for a test that ends the server."""
+    """A function that serves the site, or a changed copy, once more, for a test that ends the server."""
     servers = []
 
-    def start():
-        servers.append(Site(site_folder))
+    def start(folder=site_folder):
+        servers.append(Site(folder))
         return servers[-1]
 
     yield start

@@ -96,15 +96,21 @@ def copy_models(exported, folder):
                 copy(path.parent / name, folder / path.parent.name / name)
 
 
+def hash_of(site, paths):
+    """Returns a short hash of files of the site, of their paths and bytes."""
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(path.relative_to(site).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()[:16]
+
+
 def write_shell(site):
     """Writes `shell.js`, what a service worker keeps from the start and its version, and the list of model files."""
     kept = sorted(path for pattern in (*PAGE, *KEPT_OF_EXPORTS) for path in site.glob(pattern))
     kept += [site / "lib" / "litert.js", site / "lib" / "wasm-utils.js"]
-    version = hashlib.sha256()
-    for path in [*kept, site / WORKER, *sorted(site.glob("lib/wasm/*"))]:
-        version.update(path.relative_to(site).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     shell = {
-        "version": version.hexdigest()[:16],
+        "version": hash_of(site, [*kept, site / WORKER]),
+        "runtime": hash_of(site, sorted(path for path in site.glob("lib/**/*") if path.is_file())),
         "files": ["./", *(path.relative_to(site).as_posix() for path in kept), "offered.json"],
     }
     offered = sorted(path.relative_to(site).as_posix() for path in site.glob("exported/*/*.tflite"))

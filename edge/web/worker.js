@@ -2,14 +2,16 @@
  * The service worker: the page works when its server is gone.
  *
  * The shell (pages, programs, index, cards) is kept from the start, one cache for each version of the site; samples and
- * WebAssembly are kept once a page has loaded them. Model files are kept by `app/library.js`, under their hashes.
+ * WebAssembly are kept once a page has loaded them, the latter as long as LiteRT.js stays the same. Model files are kept by `app/library.js`, under their hashes.
  */
 
 importScripts("shell.js");
 
 const SHELL_CACHE = `site-${self.SHELL.version}`;
 const MODELS_CACHE = "models";
-const KEPT_WHEN_LOADED = /\/(samples\.png|lib\/wasm\/[^/]+)$/;
+const RUNTIME_CACHE = `runtime-${self.SHELL.runtime}`;
+const SAMPLES = /\/samples\.png$/;
+const RUNTIME = /\/lib\/wasm\/[^/]+$/;
 
 self.addEventListener("install", (event) => {
   const fill = async () => {
@@ -23,18 +25,24 @@ self.addEventListener("install", (event) => {
 self.addEventListener("activate", (event) => {
   const tidy = async () => {
     const names = await caches.keys();
-    const old = names.filter((name) => name !== SHELL_CACHE && name !== MODELS_CACHE);
+    const old = names.filter((name) => ![SHELL_CACHE, RUNTIME_CACHE, MODELS_CACHE].includes(name));
     await Promise.all(old.map((name) => caches.delete(name)));
     await self.clients.claim();
   };
   event.waitUntil(tidy());
 });
 
+/** Name of the cache that a file belongs to once it was loaded, or null. */
+function cacheOf(url) {
+  const { origin, pathname } = new URL(url);
+  if (origin !== self.location.origin) return null;
+  if (RUNTIME.test(pathname)) return RUNTIME_CACHE;
+  return SAMPLES.test(pathname) ? SHELL_CACHE : null;
+}
+
 async function keep(urls) {
-  const cache = await caches.open(SHELL_CACHE);
-  for (const url of urls) {
-    const { origin, pathname } = new URL(url);
-    if (origin !== self.location.origin || !KEPT_WHEN_LOADED.test(pathname)) continue;
+  for (const url of urls.filter(cacheOf)) {
+    const cache = await caches.open(cacheOf(url));
     if (!(await cache.match(url))) await cache.add(url);
   }
 }
@@ -44,14 +52,13 @@ self.addEventListener("message", (event) => {
 });
 
 async function answer(request) {
-  const cache = await caches.open(SHELL_CACHE);
+  const name = cacheOf(request.url);
+  const cache = await caches.open(name ?? SHELL_CACHE);
   const page = request.mode === "navigate";
   const kept = await cache.match(request, { ignoreSearch: page });
   if (kept) return kept;
   const response = await fetch(request);
-  if (response.ok && KEPT_WHEN_LOADED.test(new URL(request.url).pathname)) {
-    await cache.put(request, response.clone());
-  }
+  if (response.ok && name) await cache.put(request, response.clone());
   return response;
 }
 

@@ -2,7 +2,7 @@
  * The panel for signatures that are fed something: a picture, a number, a row of numbers.
  */
 
-import { byId, make, short } from "./dom.js";
+import { make, short } from "./dom.js";
 import { wayOf } from "./functions.js";
 import { Pad } from "./sketch.js";
 import { formOf, fromFile, fromSample, HOLE_TASK, isLively, MAP_TASK, samplesOf, toInput } from "./source.js";
@@ -83,9 +83,9 @@ function uploadField(pad, form, failed) {
 }
 
 async function sampleButtons(card, pad, form) {
-  const response = await fetch(`exported/${card.name}/samples.png`);
-  if (!response.ok) return [];
-  const sheet = await createImageBitmap(await response.blob());
+  const response = await fetch(`exported/${card.name}/samples.png`).catch(() => null);
+  const sheet = response?.ok ? await createImageBitmap(await response.blob()).catch(() => null) : null;
+  if (!sheet) return []; // one draws without them
   const buttons = samplesOf(card, form, sheet).map((area, index) => {
     const { values, marks } = fromSample(form, sheet, area);
     const canvas = make("canvas", { width: form.width, height: form.height });
@@ -187,13 +187,13 @@ function rowInput(card, input, changed) {
 }
 
 /**
- * Fills the panel with the fields of one signature.
+ * Makes the fields of one signature.
  * @param {object} card
  * @param {string} signature
  * @param {function(): void} changed
  * @param {function(Error): void} failed
- * @returns {Promise<function(): Object<string, Float32Array>>} what the fields hold, by input; seed, condition and
- *     latent vector are not among them
+ * @returns {Promise<{elements: Node[], read: function(): Object<string, Float32Array>}>} the fields and what they hold, by
+ *     input; seed, condition and latent vector are not among them
  */
 export async function functionPanel(card, signature, changed, failed) {
   const readers = {};
@@ -210,6 +210,5 @@ export async function functionPanel(card, signature, changed, failed) {
     elements.push(...fields);
     readers[input.name] = read;
   }
-  byId("panel-function").replaceChildren(...elements);
-  return () => Object.fromEntries(Object.entries(readers).map(([name, read]) => [name, read()]));
+  return { elements, read: () => Object.fromEntries(Object.entries(readers).map(([name, read]) => [name, read()])) };
 }

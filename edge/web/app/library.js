@@ -7,7 +7,8 @@ import { isPlainName, readCard, readIndex } from "./card.js";
 const MODELS = "models"; // name of the browser's cache that outlives versions of the page
 
 async function fetchJson(path) {
-  const response = await fetch(path);
+  const response = await fetch(path).catch(() => null);
+  if (!response) throw new Error(`${path} is not kept here, and there is no connection.`);
   if (!response.ok) throw new Error(`${path} is not there (${response.status}).`);
   try {
     return await response.json();

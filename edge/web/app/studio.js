@@ -30,7 +30,7 @@ let mode = null;
 let condition = null; // of `conditionControl`
 let amounts = () => [];
 let way = null; // of `walkPanel`
-let fed = () => ({});
+let fed = null; // reads the fields of a function
 let shown = null; // the last result
 
 const seed = () => byId("seed").valueAsNumber;
@@ -154,6 +154,7 @@ function remember() {
 
 /** Runs what is asked for and shows it. */
 const refresh = newestOnly(async () => {
+  if (mode.run === runFunction && !fed) return;
   byId("error").textContent = "";
   byId("studio").setAttribute("aria-busy", "true");
   try {
@@ -193,7 +194,13 @@ async function enter(id) {
   byId("panel-directions").hidden = mode.id !== "directions";
   byId("panel-walk").hidden = mode.id !== "walk";
   byId("panel-function").hidden = !isFunction;
-  if (isFunction) fed = await functionPanel(card, mode.signature, refresh, fail);
+  if (isFunction) {
+    fed = null; // so that nothing runs before the fields are there
+    const { elements, read } = await functionPanel(card, mode.signature, () => fed && refresh(), fail);
+    if (mode.id !== id) return;
+    fed = read;
+    byId("panel-function").replaceChildren(...elements);
+  }
   await refresh();
 }
 
