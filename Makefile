@@ -2,13 +2,16 @@
 # make test   the tests that need neither network nor data (minutes)
 # make check  all tests, also the slow ones, and the style
 # make arm    every exported file on an emulated ARM64 processor, compared with this one (Debian: minutes)
+# make web    the web page with all exported models: build/site/, for any static host, and served on this machine
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DEMO := runs/demo
 
-.PHONY: demo test check arm install install-dev
+LITERT := edge/web/node_modules/.package-lock.json
+
+.PHONY: demo test check web site arm install install-dev
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -33,6 +36,17 @@ check: install-dev
 arm: install
 	PYTHON=$(RUN) edge/arm/install.sh build/arm
 	$(RUN) -m edge.arm build/arm
+
+web: $(LITERT)
+	$(PYTHON) -m edge.web
+
+site: $(LITERT)
+	$(PYTHON) -m edge.web --no-serve
+
+$(LITERT): edge/web/package-lock.json
+	@command -v npm >/dev/null || (echo "error: npm is needed to fetch LiteRT.js: install Node.js" >&2; exit 2)
+	npm ci --prefix edge/web --ignore-scripts --no-audit --no-fund
+	@touch $@
 
 install: $(VENV)/installed
 

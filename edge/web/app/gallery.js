@@ -1,0 +1,72 @@
+/**
+ * The gallery: every model of the index with its samples, and quality, size and latency of each precision.
+ */
+
+import { byId, make } from "./dom.js";
+import { precisionTable } from "./facts.js";
+import { summaryOf } from "./functions.js";
+import { loadCard, loadIndex } from "./library.js";
+import { keepForOffline } from "./offline.js";
+
+function tileOf({ name, title }, card) {
+  const link = make("a", { href: `studio.html?model=${encodeURIComponent(name)}` }, title);
+  const paper = card.paper?.year ? `${card.paper.authors.split(",")[0]} and others, ${card.paper.year}` : "";
+  return make(
+    "li",
+    { className: "tile" },
+    make("img", { src: `exported/${name}/samples.png`, alt: `Samples of ${title}`, loading: "lazy" }),
+    make(
+      "div",
+      { className: "text" },
+      make("h2", {}, link),
+      make("p", { className: "says" }, summaryOf(card)),
+      make("p", { className: "small quiet" }, paper),
+      precisionTable(card),
+    ),
+  );
+}
+
+function brokenTile({ title }, error) {
+  const text = make(
+    "div",
+    { className: "text" },
+    make("h2", {}, title),
+    make("p", { className: "says" }, error.message),
+  );
+  return make("li", { className: "tile broken" }, text);
+}
+
+function filterTiles(words) {
+  const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const tiles = [...byId("gallery").children];
+  for (const tile of tiles) {
+    const text = `${tile.dataset.words} ${tile.textContent}`.toLowerCase();
+    tile.hidden = !wanted.every((word) => text.includes(word));
+  }
+  const shown = tiles.filter((tile) => !tile.hidden).length;
+  byId("status").textContent = `${shown} of ${tiles.length} models`;
+}
+
+async function show() {
+  const models = await loadIndex();
+  const cards = await Promise.allSettled(models.map(({ name }) => loadCard(name)));
+  const tiles = models.map((model, index) => {
+    const { value, reason } = cards[index];
+    const tile = value ? tileOf(model, value) : brokenTile(model, reason);
+    const words = [model.name, value?.paper?.title, value?.paper?.authors, value?.dataset?.title];
+    tile.dataset.words = words.filter(Boolean).join(" ");
+    return tile;
+  });
+  byId("gallery").append(...tiles);
+  byId("status").textContent = `${models.length} models`;
+  byId("search").addEventListener("input", (event) => filterTiles(event.target.value));
+}
+
+try {
+  await show();
+} catch (error) {
+  byId("status").textContent = "";
+  byId("error").textContent = error.message;
+}
+if (document.readyState === "complete") keepForOffline();
+else addEventListener("load", keepForOffline);
