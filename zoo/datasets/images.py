@@ -224,7 +224,7 @@ def _load_tfds(name, image_size, channels):
     if features is None or "image" not in features or len(features["image"].shape or ()) != 3:
         raise ValueError(f"{name} of TensorFlow Datasets is no set of pictures")
     if not builder.is_prepared():
-        if not _reachable(DOWNLOAD_HOST):
+        if not reachable(DOWNLOAD_HOST):
             raise ValueError(
                 f"{name} is not prepared in {builder.data_dir} and cannot be downloaded without network: "
                 "set TFDS_DATA_DIR to a folder that has it, or use --dataset digits or --dataset folder:PATH"
@@ -334,7 +334,7 @@ def _size(image):
     return f"{image.shape[0]}x{image.shape[1]}"
 
 
-def _reachable(address, seconds=4.0):
+def reachable(address, seconds=4.0):
     """Whether a connection opens within the time; name look-ups without network can take far longer than that."""
     answer = []
 
