@@ -70,14 +70,16 @@ class TableData:
     test: Rows
 
     def write_csv(self, path, each=10):
-        """Write test rows with categories in words: `each` of every attack, after as many ordinary ones in all."""
+        """Write test rows with categories in words, and their kind: `each` of every attack, and as many ordinary ones."""
         counts = [each * len(self.kinds), *[each] * len(self.kinds)]
         places = [np.flatnonzero(self.test.kinds == kind)[:count] for kind, count in enumerate(counts)]
         with open(path, "w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow([column.name for column in self.columns])
-            for row in self.test.rows[np.concatenate(places)]:
-                writer.writerow([column.text(entry) for column, entry in zip(self.columns, row, strict=True)])
+            writer.writerow([*(column.name for column in self.columns), "kind"])
+            for place in np.concatenate(places):
+                entries = zip(self.columns, self.test.rows[place], strict=True)
+                kind = ("normal", *self.kinds)[self.test.kinds[place]]
+                writer.writerow([*(column.text(entry) for column, entry in entries), kind])
 
 
 def load(name):
@@ -134,27 +136,31 @@ def _kddcup99():
                 "set SCIKIT_LEARN_DATA to a folder that has it, or use --dataset flows"
             ) from None
         table = datasets.fetch_kddcup99(percent10=True)
-    labels = np.array([_text(label).rstrip(".") for label in table.target])
-    names = [_text(name) for name in table.feature_names]
-    known = {attack: index + 1 for index, attacks in enumerate(KDD_ATTACKS.values()) for attack in attacks}
+    labels = [_text(label).rstrip(".") for label in table.target]
+    known = {attack: index for index, attacks in enumerate(KDD_ATTACKS.values(), 1) for attack in attacks}
     kinds = np.array([0 if label == "normal" else known.get(label, -1) for label in labels])
-    order = np.random.default_rng(SPLIT_SEED).permutation(np.flatnonzero(kinds >= 0))
+    entries = np.asarray(table.data, object)
+    words = {
+        place: np.array([_text(entry) for entry in entries[:, place]])
+        for place, entry in enumerate(entries[0])
+        if isinstance(entry, bytes | str)
+    }
+    for place, column in words.items():
+        entries[:, place] = np.unique(column, return_inverse=True)[1]
+    rows = entries.astype(np.float32)
+    _, different = np.unique(np.column_stack([rows, kinds]), axis=0, return_index=True)  # most rows are repetitions
+    order = np.random.default_rng(SPLIT_SEED).permutation(different)
     ordinary, attacks = order[kinds[order] == 0], order[kinds[order] > 0]
     fifth = len(ordinary) // 5
     train = ordinary[2 * fifth :]
 
-    columns, values = [], []
-    for name, entries in zip(names, np.asarray(table.data, object).T, strict=True):
-        if isinstance(entries[0], (bytes, str)):
-            words = np.array([_text(entry) for entry in entries])
-            known_values = tuple(np.unique(words[train]).tolist())
-            columns.append(Column(name, known_values))
-            index = {value: place for place, value in enumerate(known_values)}
-            values.append([index.get(word, -1) for word in words])  # -1: not met in training
-        else:
-            columns.append(Column(name, logarithmic=name in KDD_LOGARITHMIC))
-            values.append(entries)
-    rows = np.stack([np.asarray(entries, np.float32) for entries in values], axis=1)
+    columns = []
+    for place, name in enumerate(map(_text, table.feature_names)):
+        values = tuple(np.unique(words[place][train]).tolist()) if place in words else ()
+        columns.append(Column(name, values, logarithmic=name in KDD_LOGARITHMIC))
+        if values:
+            index = {value: number for number, value in enumerate(values)}
+            rows[:, place] = [index.get(word, -1) for word in words[place]]  # -1: not met in training
 
     def split(chosen):
         return Rows(rows[chosen], kinds[chosen])
