@@ -28,7 +28,7 @@ def draw_histograms(panels, cases, method, thresholds):
     for axes, case, threshold in zip(panels.flat, cases, thresholds, strict=False):
         draw_histogram(axes, *case.scores[method]["test"], threshold)
         axes.set_title(case.name)
-    _finish(panels, len(cases), method, "share of the examples, %")
+    _finish(panels, len(cases), f"score: {method}", "share of the examples, %")
 
 
 def draw_histogram(axes, ordinary, anomalous, threshold):

@@ -70,7 +70,7 @@ class TableData:
     test: Rows
 
     def write_csv(self, path, each=10):
-        """Write test rows with categories in words, and their kind: `each` of every attack, and as many ordinary ones."""
+        """Write test rows, categories in words, and their kind: `each` of every attack, and as many ordinary ones."""
         counts = [each * len(self.kinds), *[each] * len(self.kinds)]
         places = [np.flatnonzero(self.test.kinds == kind)[:count] for kind, count in enumerate(counts)]
         with open(path, "w", newline="") as file:
