@@ -86,8 +86,9 @@ def run(config):
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     data = load(config)
-    speaker = lesson.Lesson("anomaly", config.folder)
+    folder = runner.new_folder("anomaly", config.folder)
     cases, detectors = (learn_rows if config.dataset in TABLES else learn_pictures)(config, data)
+    speaker = lesson.Lesson("anomaly", folder)
     results = {case.name: anomaly.judge(case, config.quantile) for case in cases}
     by_case, by_method = anomaly.tables(results)
     speaker.table(f"AUROC, {data.title}, test split", by_case)
@@ -378,7 +379,7 @@ def ship(detector, method, threshold, config, data, folder):
 
     from zoo import anomaly_export, export, hardware
 
-    settings = dataclasses.asdict(config)
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("folder", "publish")}
     machine = {"precision": config.precision, "machine": hardware.machine()}
     card = {
         "name": f"anomaly_{data.name}",
@@ -386,7 +387,7 @@ def ship(detector, method, threshold, config, data, folder):
         "quantile": config.quantile,
         "score": method,
         "recipe": "anomaly",
-        "config": {name: value for name, value in settings.items() if name not in ("folder", "publish")},
+        "config": settings,
         "dataset": {"name": data.name, "title": data.title, "licence": data.licence},
         "training": {**detector.card["training"], "epochs": config.epochs, **machine},
         "latent_dim": config.latent_dim,

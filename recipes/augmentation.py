@@ -79,7 +79,7 @@ def run(config):
     classes = len(data.class_names)
     if classes < 2 or np.bincount(data.train.labels, minlength=classes).min() < config.per_class:
         raise ValueError(f"{data.title} has not {config.per_class} training pictures in each of two classes or more")
-    speaker = lesson.Lesson("augmentation", config.folder)
+    folder = runner.new_folder("augmentation", config.folder)
     accuracies, shown = {}, {}
     for seed in config.seeds:
         keras.utils.set_random_seed(seed)
@@ -100,12 +100,13 @@ def run(config):
             accuracies.setdefault(name, []).append(float(np.mean(predicted == data.test.labels)))
         print(f"seed {seed}: " + ", ".join(f"{name} {each[-1]:.3f}" for name, each in accuracies.items()), flush=True)
 
+    speaker = lesson.Lesson("augmentation", folder)
     title = f"Test accuracy, {data.title}, {config.per_class} real pictures a class, {len(config.seeds)} seeds"
     speaker.table(title, {name: summary(each, accuracies["real"]) for name, each in accuracies.items()})
     export.write_json(speaker.folder / "augmentation.json", accuracies)
     draw_accuracies(accuracies, title, speaker)
     draw_pictures(shown, classes, speaker)
-    print(f"\nfigures and scores: {speaker.folder}")
+    print(f"figures and scores: {speaker.folder}")
 
 
 def choose(split, classes, per_class, seed):

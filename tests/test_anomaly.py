@@ -180,6 +180,7 @@ def test_rows_are_scored_and_exported_with_all_preprocessing(rows_run):
         (["--leave-out", "1", "2", "--ship", "3"], "--ship must be a class that is left out (1, 2), got '3'"),
         (["--dataset", "flows", "--leave-out", "1"], "flows has anomalies of its own"),
         (["--quantile", "1"], "--quantile between 0 and 1"),
+        (["--batch-size", "5000"], "the batch size must be 1 to 1130 (the pictures there are), got 5000"),
         (["--width", "0"], "--width must be at least 1, got 0"),
         (["--resume", "old"], "anomaly cannot be resumed: start it again"),
     ],
