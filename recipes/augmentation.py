@@ -205,7 +205,7 @@ def train_classifier(parts, classes, config, seed, moved):
     def together(*batches):
         return tuple(tf.concat(each, axis=0) for each in zip(*batches, strict=True))
 
-    batches = tf.data.Dataset.zip(*[endless(*part) for part in parts]).map(together)
+    batches = tf.data.Dataset.zip(tuple(endless(*part) for part in parts)).map(together)
     keras.utils.set_random_seed(seed)  # the same first weights, whatever came before
     model = make_classifier(parts[0][0].shape[1:], classes, config.classifier_width, moved, seed)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, config.classifier_steps)

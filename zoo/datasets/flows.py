@@ -155,7 +155,7 @@ def draw(habit, count, random):
         "packets_sent": packets_sent,
         "packets_received": packets_received,
         "port": random.choice(habit.ports, count),
-        "hour": np.round(hour % 24, 2),
+        "hour": np.round(hour % 24, 2) % 24,
         "recent_flows": others + 1,
         "recent_ports": different + 1,
         "recent_failures": np.round(failures / (others + 1), 3),
