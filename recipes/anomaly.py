@@ -262,7 +262,7 @@ def score_pictures(model, pictures, samples):
 
     from zoo.datasets import images
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[tf.TensorSpec((None, *pictures.shape[1:]), tf.float32)])
     def score(batch):
         reconstructions = model(batch, training=False)
         reconstruction, kl = model.terms(batch, model.encoder_average, model.decoder_average)
