@@ -72,7 +72,6 @@ PRESETS = {
     "flows": Config(dataset="flows", epochs=20, batch_size=128),
 }
 TABLES = ("flows", "kddcup99")
-DARK = 1e-3  # mean square of a picture that has next to no ink; its error is not divided by less
 
 
 def run(config):
@@ -160,12 +159,12 @@ def learn_pictures(config, data):
         ordinary = data.train.images[data.train.labels != label]
         model, seconds = train_vae(config, ordinary)
         others = anomaly.detectors(pixels(ordinary), config.latent_dim, config.seed)
+        score = make_scorer(model, config.importance_samples)
         scored = {}
         for split in anomaly.SPLITS:
             pictures = getattr(data, split).images
-            scored[split] = score_pictures(model, pictures, config.importance_samples)
-            scored[split] |= {method: score(pixels(pictures)) for method, score in others.items()}
-            scored[split]["PCA, relative"] = scored[split]["PCA"] / energy(pixels(pictures))
+            scored[split] = score(pictures) | {name: other(pixels(pictures)) for name, other in others.items()}
+            scored[split]["PCA, relative"] = scored[split]["PCA"] / anomaly.energy(pixels(pictures))
         cases.append(anomaly.make_case(name, scored, {split: ~where for split, where in strange.items()}, strange))
         if name == (config.ship or names[0]):
             detectors = picture_detectors(model, data, name, seconds)
@@ -177,7 +176,7 @@ def picture_detectors(model, data, left_out, seconds):
     """The `zoo.anomaly_export.Detector`s that a VAE makes: one for each of its scores that draws no noise."""
     import numpy as np
 
-    from zoo import anomaly_export, signatures
+    from zoo import anomaly, anomaly_export, signatures
     from zoo.datasets import images
 
     def draw(scores, threshold):
@@ -206,7 +205,7 @@ def picture_detectors(model, data, left_out, seconds):
             },
         )
 
-    return {"squared error": detector(squared_error), "relative error": detector(relative_error)}
+    return {"squared error": detector(anomaly.squared_error), "relative error": detector(anomaly.relative_error)}
 
 
 def train_vae(config, ordinary):
@@ -240,51 +239,35 @@ def train_vae(config, ordinary):
     return model, time.perf_counter() - began
 
 
-def squared_error(pictures, reconstructions):
-    """Mean of (x - x')^2 over the pixels, which count from 0 to 1: (B,) of pictures (B, H, W, C) in [-1, 1]."""
-    import tensorflow as tf
-
-    return tf.reduce_mean(tf.square(pictures - reconstructions), axis=(1, 2, 3)) / 4.0
-
-
-def relative_error(pictures, reconstructions):
-    """The squared error over the mean of x^2, at least `DARK`: (B,)."""
-    import tensorflow as tf
-
-    ink = tf.reduce_mean(tf.square(pictures + 1.0), axis=(1, 2, 3)) / 4.0
-    return squared_error(pictures, reconstructions) / tf.maximum(ink, DARK)
-
-
-def score_pictures(model, pictures, samples):
-    """The four scores of a VAE for pictures uint8 (N, H, W, C): name -> float32 (N,)."""
+def make_scorer(model, samples):
+    """The four scores of a VAE: a function from pictures uint8 (N, H, W, C) to a dictionary, name -> float32 (N,)."""
     import numpy as np
     import tensorflow as tf
 
+    from zoo import anomaly
     from zoo.datasets import images
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *pictures.shape[1:]), tf.float32)])
-    def score(batch):
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.image_shape), tf.float32)])
+    def score_batch(batch):
         reconstructions = model(batch, training=False)
         reconstruction, kl = model.terms(batch, model.encoder_average, model.decoder_average)
         return {
-            "squared error": squared_error(batch, reconstructions),
-            "relative error": relative_error(batch, reconstructions),
+            "squared error": anomaly.squared_error(batch, reconstructions),
+            "relative error": anomaly.relative_error(batch, reconstructions),
             "ELBO": kl - reconstruction,
             "IWAE": -model.importance_weighted_bound(batch, samples),
         }
 
-    parts = [score(tf.constant(images.to_float(pictures[i : i + 500]))) for i in range(0, len(pictures), 500)]
-    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+    def score(pictures):
+        parts = [score_batch(images.to_float(pictures[first : first + 500])) for first in range(0, len(pictures), 500)]
+        return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
+
+    return score
 
 
 def pixels(pictures):
     """What the detectors without a network get: pictures as float32 vectors in [0, 1]."""
     return pictures.reshape(len(pictures), -1).astype("float32") / 255.0
-
-
-def energy(vectors):
-    """Mean square of each vector, at least `DARK`, as in `relative_error`."""
-    return (vectors**2).mean(axis=1).clip(DARK)
 
 
 def learn_rows(config, data):

@@ -88,10 +88,10 @@ def test_errors_of_pictures_by_hand():
     black, grey = np.full((1, 2, 2, 1), -1.0, np.float32), np.zeros((1, 2, 2, 1), np.float32)
     pictures = tf.constant(np.concatenate([grey, grey, black]))
     made = tf.constant(np.concatenate([grey, black, grey]))
-    np.testing.assert_allclose(recipe.squared_error(pictures, made), [0, 0.25, 0.25])
-    np.testing.assert_allclose(recipe.relative_error(pictures, made), [0, 1, 0.25 / recipe.DARK], rtol=1e-6)
+    np.testing.assert_allclose(anomaly.squared_error(pictures, made), [0, 0.25, 0.25])
+    np.testing.assert_allclose(anomaly.relative_error(pictures, made), [0, 1, 0.25 / anomaly.DARK], rtol=1e-6)
     vectors = recipe.pixels(np.full((2, 2, 2, 1), 255, np.uint8) * np.uint8([[[[1]]], [[[0]]]]))
-    np.testing.assert_allclose(recipe.energy(vectors), [1, recipe.DARK])
+    np.testing.assert_allclose(anomaly.energy(vectors), [1, anomaly.DARK])
 
 
 # The walk-through

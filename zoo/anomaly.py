@@ -8,6 +8,8 @@ A score is one number for each example, larger for what looks stranger. Detector
     found         share of the anomalies above that threshold
     alarms        share of the ordinary examples above it
 
+    squared_error, relative_error         two scores of pictures that a network was to repeat
+
 The threshold and every choice come from the validation split; the test split is for the measures that are reported.
 """
 
@@ -15,10 +17,12 @@ import statistics
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 from sklearn import decomposition, ensemble, metrics, svm
 
 SPLITS = ("validation", "test")
 OTHERS = ("PCA", "isolation forest", "one-class SVM")
+DARK = 1e-3  # mean square of a picture that has next to no ink; its error is not divided by less
 SVM_EXAMPLES = 2000  # what a one-class SVM, whose kernel matrix is quadratic in them, is fitted to
 
 
@@ -153,3 +157,19 @@ def detectors(train, components, seed):
         return -machine.decision_function(examples)
 
     return dict(zip(OTHERS, (pca_error, forest_score, machine_score), strict=True))
+
+
+def squared_error(pictures, reconstructions):
+    """Mean of (x - x')^2 over the pixels, which count from 0 to 1: (B,) of pictures (B, H, W, C) in [-1, 1]."""
+    return tf.reduce_mean(tf.square(pictures - reconstructions), axis=(1, 2, 3)) / 4.0
+
+
+def relative_error(pictures, reconstructions):
+    """The squared error over the mean of x^2, at least `DARK`: what share of its ink a picture has lost, (B,)."""
+    ink = tf.reduce_mean(tf.square(pictures + 1.0), axis=(1, 2, 3)) / 4.0
+    return squared_error(pictures, reconstructions) / tf.maximum(ink, DARK)
+
+
+def energy(vectors):
+    """Mean of x^2 of each vector (N, D), at least `DARK`, for other detectors' errors to be divided by likewise."""
+    return np.maximum(np.mean(np.square(vectors), axis=1), DARK)
