@@ -210,7 +210,7 @@ def train_classifier(parts, classes, config, seed, moved):
     model = make_classifier(parts[0][0].shape[1:], classes, config.classifier_width, moved, seed)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, config.classifier_steps)
     model.compile(keras.optimizers.Adam(schedule), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    model.fit(batches, epochs=1, steps_per_epoch=config.classifier_steps, verbose=0)
+    model.fit(batches, epochs=1, steps_per_epoch=config.classifier_steps, shuffle=False, verbose=0)
     return model
 
 
