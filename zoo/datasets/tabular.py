@@ -45,7 +45,7 @@ class Column:
     def text(self, entry):
         """An entry as a CSV file has it: the number, or the category in words."""
         if not self.values:
-            return f"{entry:.9g}"
+            return str(int(entry)) if entry == int(entry) else str(entry)  # reads back as the same float32
         return self.values[int(entry)] if 0 <= entry < len(self.values) else "other"
 
 
