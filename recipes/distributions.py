@@ -339,11 +339,11 @@ def show_fits(config):
     """Fit every family that can be the law of a column, rank them, draw them."""
     from recipes import lesson
     from zoo import panels
-    from zoo.datasets import tabular
+    from zoo.datasets import csv_files
     from zoo.probability import fitting
     from zoo.probability.distributions import FAMILIES, spell
 
-    column, x = tabular.read_column(config.fit, config.column)
+    column, x = csv_files.read_column(config.fit, config.column)
     candidates, refused = fitting.rank(FAMILIES, x, config.seed)
 
     speak = lesson.Lesson("distributions", config.folder)

@@ -7,6 +7,7 @@ A file has those that apply:
     generate_batch(seed) -> image            sixteen pictures, of seeds s to s+15
     latents(seed) -> z                       what generate_from_seed draws, so that no client draws its own noise
     encode(image) -> z, log_variance, decode(z) -> image, reconstruct(image) -> reconstruction        autoencoders
+    score(image) -> score, score(x) -> score                                             detectors of anomalies
 
 The first three of a conditional generator take its condition too: label, attributes or tokens.
 """
