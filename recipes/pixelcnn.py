@@ -41,7 +41,7 @@ class Config(runner.TrainingOptions):
     """Generated pictures that are scored."""
 
 
-REAL = {"epochs": 5, "width": 32, "blocks": 7, "first_reach": 5}
+REAL = {"epochs": 4, "width": 32, "blocks": 7, "first_reach": 5}
 PRESETS = {
     "digits": Config(),
     "smoke": Config(epochs=1, batch_size=64, width=8, blocks=2, likelihoods=40, samples=200),
