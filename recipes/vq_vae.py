@@ -46,8 +46,8 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(samples=1000),
     "smoke": Config(epochs=1, batch_size=64, width=8, prior_width=8, prior_blocks=2, samples=200),
-    "mnist": Config(dataset="mnist", epochs=14, batch_size=64, codes=64, code_dim=16, width=48),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=14, batch_size=64, codes=64, code_dim=16, width=48),
+    "mnist": Config(dataset="mnist", epochs=10, batch_size=64, codes=64, code_dim=16, width=48),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=10, batch_size=64, codes=64, code_dim=16, width=48),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,
