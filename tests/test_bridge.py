@@ -54,7 +54,7 @@ def test_the_true_density_is_that_of_the_points():
 def test_sliced_wasserstein():
     points = np.random.default_rng(0).standard_normal((500, 2))
     assert bridge.sliced_wasserstein(points, points) == 0
-    moved = bridge.sliced_wasserstein(points, points + [3.0, 4.0])
+    moved = bridge.sliced_wasserstein(points, points + np.array([3.0, 4.0]))
     assert moved == pytest.approx(5 * 2 / np.pi, rel=1e-3)  # the mean of |cos| over all directions
     one = np.abs(stats.norm.ppf((np.arange(500) + 0.5) / 500)).mean()
     assert bridge.sliced_wasserstein(points, 0 * points) == pytest.approx(one, rel=0.1)
