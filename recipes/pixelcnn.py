@@ -58,10 +58,11 @@ def run(config, resume=None):
     run = runner.start("pixelcnn", config, resume)
 
     import dataclasses
+    import math
 
     import keras
 
-    from zoo import callbacks, signatures, tables
+    from zoo import callbacks, metrics, signatures, tables
     from zoo.autoregressive import pixelcnn
     from zoo.datasets import images
 
@@ -93,7 +94,7 @@ def run(config, resume=None):
     nll = model.evaluate(held_out, batch_size=100, return_dict=True, verbose=0)["loss"]
     tables.print_scores(
         f"Held-out {data.title}, {config.levels} levels, exact",
-        {"test": {"nats a picture": nll, "bits a pixel": nll / 0.6931471805599453 / held_out[0].size}},
+        {"test": {"nats a picture": nll, "bits a pixel": nll / math.log(2.0) / held_out[0].size}},
     )
 
     shape = data.image_shape
@@ -119,13 +120,15 @@ def run(config, resume=None):
     }
 
     def score(file, evaluator):
-        sum_of_logs = sum(
-            file.run("log_prob", image=each[None])["log_prob"][0] for each in held_out[: config.likelihoods]
-        )
-        quality = {"nll": -float(sum_of_logs) / len(held_out[: config.likelihoods])}
+        chosen = held_out[: config.likelihoods]
+        quality = {"nll": -sum(float(file.run("log_prob", image=each[None])["log_prob"][0]) for each in chosen)}
+        quality["nll"] /= len(chosen)
         if evaluator is None:
             return quality
-        return {**quality, **runner.score_seeds(file, evaluator, config.samples, coarse)}
+        quality |= runner.score_seeds(file, evaluator, config.samples, coarse)
+        real, _ = evaluator.remembered_features(coarse.test.images)
+        training, _ = evaluator.remembered_features(coarse.train.images)
+        return {**quality, "fid_floor": metrics.fid(real, training[: config.samples])}  # at these levels and this n
 
     runner.export(run, card, data, seconds, endpoints, [model.network_average], score)
 

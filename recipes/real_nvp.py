@@ -21,7 +21,7 @@ class Config(runner.TrainingOptions):
     """1 makes the pictures grey, 3 makes them coloured; None keeps theirs."""
     levels: int = 17
     """Values that a pixel has, 256 in most data; the digits have 17."""
-    epochs: int = 200
+    epochs: int = 100
     """Passes over the training pictures."""
     batch_size: int = 64
     """Pictures a step."""

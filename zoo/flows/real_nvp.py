@@ -91,17 +91,25 @@ def affine_coupling(network, mask):
     dims = len(mask.shape)
     axes = list(range(-dims, 0))
 
+    answers = {}  # TFP asks for the value here, for the determinant at the other end: b x = b y, so the answer is one
+
     def scale_and_shift(x):
-        log_scale, shift = network(mask * x)
-        return (1.0 - mask) * log_scale, (1.0 - mask) * shift
+        if x.ref() not in answers:
+            log_scale, shift = network(mask * x)
+            answers[x.ref()] = (1.0 - mask) * log_scale, (1.0 - mask) * shift
+        return answers[x.ref()]
 
     def forward(x):
         log_scale, shift = scale_and_shift(x)
-        return x * tf.exp(log_scale) + shift
+        y = x * tf.exp(log_scale) + shift
+        answers[y.ref()] = log_scale, shift
+        return y
 
-    def inverse(y):  # b y = b x, so the network says the same
+    def inverse(y):
         log_scale, shift = scale_and_shift(y)
-        return (y - shift) * tf.exp(-log_scale)
+        x = (y - shift) * tf.exp(-log_scale)
+        answers[x.ref()] = log_scale, shift
+        return x
 
     return tfb.Inline(
         forward_fn=forward,
