@@ -109,6 +109,20 @@ def generator_endpoints(network, image_shape, latent_dim, prior=None, condition=
     }
 
 
+def seed_endpoint(draw, image_shape):
+    """The signature generate_from_seed of a generator that has no latent vector.
+
+    Its batch is one in the SavedModel too: of a loop over a dynamic batch the converter makes no static one.
+
+    Args:
+        draw: function from seeds int32 (B,) to pictures float32 (B, H, W, C), in builtin TFLite operations.
+        image_shape: height, width, channels.
+    """
+    seed = Value("seed", (1,), "int32", "one seed is one picture", SEED_RANGE)
+    image = dataclasses.replace(image_value("image", image_shape), shape=(1, *image_shape))
+    return Endpoint(lambda seed: {"image": draw(seed)}, (seed,), (image,))
+
+
 def latent_value(name, latent_dim, meaning):
     """A latent vector as an input or output."""
     return Value(name, (None, latent_dim), "float32", meaning)

@@ -1,0 +1,1 @@
+"""Normalising flows: invertible networks with an exact density."""
