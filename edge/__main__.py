@@ -10,6 +10,7 @@ Run it from the folder that holds `edge/`:
     python -m edge cgan_fashion_mnist --label sneaker                    # what to draw: also
                                        # --attributes brightness=0.9 coverage=0.2, --text "a dark boot"
     python -m edge pix2pix_edges_fashion_mnist --image outline.png       # a picture of a picture
+    python -m edge vae_fashion_mnist --image shirt.png --vary 0.5 --count 8   # variations of a picture
 """
 
 import argparse
@@ -50,6 +51,7 @@ def make_parser():
     asked.add_argument("--attributes", nargs="+", metavar="NAME=VALUE", help="likewise: attributes of the pictures")
     asked.add_argument("--text", help="likewise: what the pictures shall show, in words that the model knows")
     asked.add_argument("--image", help="for a model that makes pictures of pictures: the picture file")
+    parser.add_argument("--vary", type=float, metavar="STRENGTH", help="with --image: variations of it, 0 to 1")
     parser.add_argument("--count", type=int, help="number of pictures (default 16, or 1 with --image)")
     parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
     parser.add_argument("--out", help="picture file (default: a PNG in this folder)")
@@ -120,12 +122,16 @@ def make_pictures(options):
         drawing.check_picture_path(options.out)
     model = runtime.load(options.model, options.precision, options.threads)
     condition = condition_of(options, model.card)
-    if model.main == "translate" and options.image is None:
+    if options.image is None and (model.main in ("translate", "reconstruct") or options.vary is not None):
         raise ValueError(f"{model.name} makes pictures of pictures: give it one by --image")
 
     start = time.perf_counter()
-    if options.image is not None:
-        shape = model.signature("translate").inputs["image"].shape[1:]
+    if options.vary is not None:
+        source = drawing.read_source(options.image, model.signature("vary").inputs["image"].shape[1:], None)
+        pictures = model.vary(source, options.vary, options.seed, count)
+        seeds = options.seed
+    elif options.image is not None:
+        shape = model.signature(model.of_pictures).inputs["image"].shape[1:]
         source = drawing.read_source(options.image, shape, model.card.get("task"))
         pictures = model.translate(source.repeat(count, axis=0), options.seed)
         seeds = options.seed
