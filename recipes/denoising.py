@@ -45,9 +45,7 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(),
     "smoke": Config(epochs=1, batch_size=128, width=4, latent_dim=4, samples=60),
-    "fashion_mnist": Config(
-        dataset="fashion_mnist", epochs=16, batch_size=128, latent_dim=24, width=12, samples=1000
-    ),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=16, batch_size=128, latent_dim=24, width=12, samples=1000),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,
@@ -84,9 +82,7 @@ def run(config, resume=None):
         return corruptions.training_batches(clean, config.seed + 1009 * worker, first_epoch * steps * replicas)
 
     with run.scope():
-        model = autoencoder.Autoencoder(
-            data.image_shape, config.latent_dim, config.width, "map", config.average_decay
-        )
+        model = autoencoder.Autoencoder(data.image_shape, config.latent_dim, config.width, "map", config.average_decay)
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
         model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=run.jit_compile)
     shown = corruptions.mixed(images.to_float(data.validation.images[:50]), (config.seed, 1)).numpy()
@@ -185,20 +181,17 @@ def _filter(validation, test):
         return filters.median(picture, np.ones((side, side, 1)))
 
     def non_local_means(picture, strength):
-        deviation = restoration.estimate_sigma(picture, average_sigmas=True, channel_axis=-1)
-        return restoration.denoise_nl_means(
-            picture, patch_size=3, patch_distance=5, h=strength * deviation, sigma=deviation, channel_axis=-1
-        )
+        return restoration.denoise_nl_means(picture, patch_size=3, patch_distance=5, h=strength, channel_axis=-1)
 
     made = {}
     for name, method, settings in (
         ("median", median, (3, 5)),
-        ("non-local means", non_local_means, (0.4, 0.8, 1.2)),
+        ("non-local means", non_local_means, (0.05, 0.1, 0.15, 0.2, 0.3)),
     ):
 
         def apply(sources, setting, method=method):
             restored = [method(source / 255.0, setting) for source in sources]
-            return (2.0 * np.nan_to_num(np.stack(restored)) - 1.0).astype(np.float32)
+            return (2.0 * np.stack(restored) - 1.0).astype(np.float32)
 
         best = max(settings, key=lambda setting: pairs.score(validation, apply(validation.sources, setting))["psnr"])
         made[name] = apply(test.sources, best)

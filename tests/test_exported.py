@@ -102,8 +102,8 @@ def test_an_export_runs(path, precision):
             runtime.load(path.parent, precision)
         return
     model = runtime.load(path.parent, precision)
-    if model.main == "translate":
-        source = model.signature("translate").inputs["image"].shape
+    if model.main in ("translate", "reconstruct"):
+        source = model.signature(model.main).inputs["image"].shape
         black, white = (np.full((9, *source[1:]), value, np.float32) for value in (-1, 1))
         pictures = model.translate(np.concatenate([black, white]))
     else:

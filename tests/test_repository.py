@@ -8,7 +8,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_FAMILIES = ("datasets", "evaluators")
-NO_MODELS = ("zoo/gans/adversarial.py", "zoo/autoencoders/priors.py")  # in a family's folder, but no model
+NO_MODELS = (  # in a family's folder, but no model
+    "zoo/gans/adversarial.py",
+    "zoo/autoencoders/priors.py",
+    "zoo/autoencoders/latent_space.py",
+    "zoo/autoencoders/disentanglement.py",
+)
 BASES = {"TrainedModel", "AdversarialModel"}  # what models may subclass; they have neither network nor train step
 PLUMBING = ("__init__", "__main__", "runner", "lesson")  # in recipes/, but no recipe
 MAX_LINES = 400
@@ -16,7 +21,11 @@ MAX_LINES = 400
 MODEL_LIBRARIES = {"numpy", "tensorflow", "keras", "tensorflow_probability"}
 MODEL_TOOLS = {"zoo.training", "zoo.layers", "zoo.noise", "zoo.gans.adversarial"}
 EDGE_LIBRARIES = {"numpy", "ai_edge_litert", "PIL", "edge"}
-SEE_WHAT_A_DEVICE_RUNS = {"zoo/callbacks.py", "zoo/export.py"}  # they draw and score as a device does
+SEE_WHAT_A_DEVICE_RUNS = {  # they draw, score and interpolate as a device does
+    "zoo/callbacks.py",
+    "zoo/export.py",
+    "zoo/autoencoders/latent_space.py",
+}
 
 
 # --- reading the source -----------------------------------------------------------------------

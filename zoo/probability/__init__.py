@@ -1,0 +1,1 @@
+"""Probability: the mathematics of the lessons, one file a subject."""
