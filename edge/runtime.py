@@ -26,8 +26,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge import cards, conditions
 
-# What models are for: pictures from seeds, pictures from pictures, log-probabilities of classes, anomaly scores, pictures
-# squeezed through a code.
+# What models are for: pictures from seeds, pictures from pictures, log-probabilities of classes, anomaly scores,
+# pictures through a code and back.
 MAIN = ("generate_from_seed", "translate", "log_prob", "score", "reconstruct")
 
 

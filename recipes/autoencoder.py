@@ -4,11 +4,11 @@
     python -m recipes autoencoder --preset fashion_mnist --precision mixed_bfloat16 --publish
     python -m recipes autoencoder --networks dense --bottlenecks 2 8 32
 
-Two lessons are in the run's folder. bottleneck.png: the error of a code of D numbers, for PCA, for a linear autoencoder,
-which cannot do better, and for one with hidden layers, which can. sampling.png: pictures of codes that were drawn, not
-encoded. The codes of the data fill a small part of any simple region, so most codes drawn from N(0, I) or from the box
-around the codes are of nothing; a density fitted to the codes helps, and a VAE, trained so that codes look normal,
-needs no such repair where it succeeds.
+Two lessons are in the run's folder. bottleneck.png: the error of a code of D numbers, for PCA, for a linear
+autoencoder, which cannot do better, and for one with hidden layers, which can. sampling.png: pictures of codes that
+were drawn, not encoded. The codes of the data fill a small part of any simple region, so most codes drawn from N(0, I)
+or from the box around the codes are of nothing; a density that is fitted to the codes helps, and so does a VAE, which
+is trained to have codes that look as if drawn from N(0, I).
 """
 
 from dataclasses import dataclass

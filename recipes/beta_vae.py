@@ -1,11 +1,11 @@
 """Train a beta-VAE, show what each of its latents does, measure disentanglement, export it and score every file.
 
     python -m recipes beta_vae                          # 8x8 digits, no download
-    python -m recipes beta_vae --preset sprites         # pictures of known factors: the paper's score of disentanglement
+    python -m recipes beta_vae --preset sprites         # pictures of known factors, the paper's disentanglement score
     python -m recipes beta_vae --preset sprites --beta 1
 
-traversals.png in the run's folder has a row for each latent: the same picture with this latent moved through its range,
-the most informative latent first. On the sprites (zoo/datasets/sprites.py) it is also measured whether latents stand for
+traversals.png in the run's folder has a row for each latent, the most informative first: the same picture with this
+latent moved through its range. On the sprites (zoo/datasets/sprites.py) it is also measured whether latents stand for
 single factors (zoo/autoencoders/disentanglement.py).
 """
 

@@ -191,7 +191,7 @@ def _filter(validation, test):
 
         def apply(sources, setting, method=method):
             restored = [method(source / 255.0, setting) for source in sources]
-            return (2.0 * np.stack(restored) - 1.0).astype(np.float32)
+            return (2.0 * np.reshape(restored, sources.shape) - 1.0).astype(np.float32)  # one channel may be dropped
 
         best = max(settings, key=lambda setting: pairs.score(validation, apply(validation.sources, setting))["psnr"])
         made[name] = apply(test.sources, best)

@@ -3,7 +3,7 @@
     python -m recipes vae                               # 8x8 digits, no download
     python -m recipes vae --preset fashion_mnist --precision mixed_bfloat16 --publish
     python -m recipes vae --preset binarized_mnist      # held-out likelihood in nats, comparable with the literature
-    python -m recipes vae --latent-dim 2                # the latent space as a map: latent/plane.png, latent/scatter.png
+    python -m recipes vae --latent-dim 2                # the latent space as a map: plane.png and scatter.png
 
 The run's folder latent/ gets a figure each of what --figures names: interpolations (straight and spherical), attribute
 vectors ("add sleeves"), variations of given pictures, the plane of most variance, a scatter plot by class, and how much

@@ -234,6 +234,33 @@ def test_a_conditional_model_draws_what_it_is_asked_for(smoke, tmp_path, capsys)
     assert "takes no label" in capsys.readouterr().err
 
 
+def test_a_picture_is_varied(smoke, tmp_path, capsys):
+    folder = smoke("vae")[0] / "export"
+    given, shown = tmp_path / "given.png", tmp_path / "shown.png"
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save(given)
+    model = runtime.load(folder)
+    source = drawing.read_source(given, (8, 8, 1), None)
+    varied = model.vary(source, 0.5, 3, 4)
+    np.testing.assert_allclose(model.vary(source, 0.5, 5, 1), varied[2:3], atol=1e-6)  # one seed is one variation
+    same = model.run("reconstruct", image=source)["reconstruction"]
+    np.testing.assert_allclose(model.vary(source, 0.0, 8, 2), np.repeat(same, 2, axis=0), atol=1e-5)
+    far = [np.abs(model.vary(source, strength, 3, 8) - same).mean() for strength in (0.1, 0.4, 1.0)]
+    assert 0 < far[0] < far[1] < far[2]
+    words = [str(folder), "--image", str(given), "--scale", "1", "--out", str(shown)]
+    assert edge_command.main([*words, "--vary", "0.5", "--seed", "3", "--count", "4"]) == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(varied))
+    assert edge_command.main(words) == 0  # without a strength: the picture as the model knows it
+    np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(same))
+    capsys.readouterr()
+    for words, sentence in (
+        ([str(folder), "--image", str(given), "--vary", "1.5"], "strength of variations must be 0 to 1, got 1.5"),
+        ([str(folder), "--vary", "0.5"], "makes pictures of pictures: give it one by --image"),
+        ([str(smoke("dcgan")[0] / "export"), "--image", str(given), "--vary", "1"], "has no signature 'vary'"),
+    ):
+        assert edge_command.main(words) == 2
+        assert sentence in capsys.readouterr().err
+
+
 def test_the_classifier_makes_an_evaluator(smoke, tmp_path, monkeypatch):
     run_folder, _ = smoke("classifier")
     evaluator = metrics.Evaluator.load("digits", run_folder / "evaluator")

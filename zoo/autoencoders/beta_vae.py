@@ -4,9 +4,9 @@ Irina Higgins, Loic Matthey, Arka Pal, Christopher Burgess, Xavier Glorot, Matth
 Lerchner: "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework", ICLR 2017,
 https://openreview.net/forum?id=Sy2fzU9gl
 
-One number is added to the VAE: the KL counts beta times. With beta > 1 the latents may carry less, and each must be near
-the prior, whose components are independent; what is cheapest then is one latent for each thing that varies by itself,
-such as the place or the size, and none for what matters little. The price is blur.
+One number is added to the VAE: the KL counts beta times. With beta > 1 the latents may carry less, and each must be
+near the prior, whose components are independent; what is cheapest then is one latent for each thing that varies by
+itself, such as the place or the size, and none for what matters little. The price is blur.
 
     F(theta, phi, beta; x, z) = E_q[log p(x|z)] - beta KL(q(z|x) || p(z))           eq. 4
     p(z) = N(0, I),   q(z|x) = N(mu(x), diag sigma(x)^2),   p(x|z) = Bernoulli

@@ -12,7 +12,8 @@ has its own region of the latent space, and the decoder, which knows x, leaves t
     p(z|x)   = N(mu_x, diag sigma_x^2)                                              the prior network
     p(y|x,z) = N(y; g(x,z), s^2 I)                                                  the generation network
 
-Here x is a class. Log-likelihoods are sums over pixels and means over the batch, in nats; pixels are measured in [0, 1].
+Here x is a class. Log-likelihoods are sums over pixels and means over the batch, in nats; pixels are measured in
+[0, 1].
 
 What differs from the paper: the condition is a class in place of a picture, so the prior network is a table; no hybrid
 objective (eq. 7), which is for prediction, where there is one right answer; the pixels' one variance s^2 is learned

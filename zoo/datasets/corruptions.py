@@ -75,7 +75,9 @@ def mixed(pictures, seed, strength=1.0):
     kind = tf.range(tf.shape(pictures)[0])[:, None, None, None] % len(TRAINED)
     damaged = pictures
     for number, name in enumerate(TRAINED):
-        damaged = tf.where(kind == number, KINDS[name](pictures, seed + [0, number], strength), damaged)
+        damaged = tf.where(
+            kind == number, KINDS[name](pictures, seed + tf.constant([0, number], tf.int64), strength), damaged
+        )
     return damaged
 
 
@@ -95,8 +97,9 @@ def training_batches(batches, seed, first_batch=0):
 
     def damage(batch, count):
         pictures, _ = batch
-        noise_seed = tf.stack([tf.cast(seed, tf.int64), 8 * count])  # 8: `mixed` counts on from it
-        strength = tf.random.stateless_uniform((tf.shape(pictures)[0], 1, 1, 1), noise_seed + [0, 7], 0.5, 1.5)
+        noise_seed = tf.stack([tf.cast(seed, tf.int64), 8 * count])  # 8: `mixed` counts on from it, up to 2
+        strength_seed = noise_seed + tf.constant([0, 7], tf.int64)
+        strength = tf.random.stateless_uniform((tf.shape(pictures)[0], 1, 1, 1), strength_seed, 0.5, 1.5)
         return tf.ensure_shape(mixed(pictures, noise_seed, strength), pictures.shape), pictures
 
     counted = tf.data.Dataset.zip(batches, tf.data.Dataset.counter(start=first_batch))

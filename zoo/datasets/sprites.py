@@ -1,7 +1,8 @@
 """Small pictures of one thing each, drawn from known factors: what a model that finds factors can be judged by.
 
-Every combination of the factors is there once: 2 forms, 4 sizes, 8 places across, 8 down and 3 greys make 1,536 pictures
-of 16x16. Drawn here, after the idea of dSprites (Matthey et al. 2017, https://github.com/google-deepmind/dsprites-dataset).
+Every combination of the factors is there once: 2 forms, 4 sizes, 8 places across, 8 down and 3 greys make 1,536
+pictures of 16x16. Drawn here, after the idea of dSprites (Matthey, Higgins, Hassabis, Lerchner 2017,
+https://github.com/google-deepmind/dsprites-dataset).
 """
 
 import numpy as np

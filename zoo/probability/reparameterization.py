@@ -1,14 +1,14 @@
 """The gradient of an expectation by sampling, in two ways: the score function, and the reparameterisation trick.
 
 Diederik Kingma, Max Welling: "Auto-Encoding Variational Bayes", 2013, https://arxiv.org/abs/1312.6114, section 2.4
-Shakir Mohamed, Mihaela Rosca, Michael Figurnov, Andriy Mnih: "Monte Carlo Gradient Estimation in Machine Learning", 2019,
-https://arxiv.org/abs/1906.10652, sections 4 and 5
+Shakir Mohamed, Mihaela Rosca, Michael Figurnov, Andriy Mnih: "Monte Carlo Gradient Estimation in Machine Learning",
+2019, https://arxiv.org/abs/1906.10652, sections 4 and 5
 
 Wanted is the slope of E_q[f(z)] in the parameters of q = N(mu, sigma^2), which are what the samples are drawn by.
 
-    score function       grad E_q[f(z)] = E_q[ f(z) grad log q(z) ]                  needs values of f, nothing else
-    with a baseline      grad E_q[f(z)] = E_q[ (f(z) - b) grad log q(z) ]            for any b, since E_q[grad log q] = 0
-    reparameterised      grad E_q[f(z)] = E_eps[ grad f(mu + sigma eps) ]            needs the slope of f
+    score function       grad E_q[f(z)] = E_q[ f(z) grad log q(z) ]            needs values of f, nothing else
+    with a baseline      grad E_q[f(z)] = E_q[ (f(z) - b) grad log q(z) ]      any b, since E_q[grad log q] = 0
+    reparameterised      grad E_q[f(z)] = E_eps[ grad f(mu + sigma eps) ]      needs the slope of f
 
 Both are right on average. For f(z) = sum_j (z_j - a_j)^2 everything is known: with d = mu - a and e_i = z_i's noise,
 
