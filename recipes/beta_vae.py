@@ -1,7 +1,7 @@
 """Train a beta-VAE, show what each of its latents does, measure disentanglement, export it and score every file.
 
     python -m recipes beta_vae                          # 8x8 digits, no download
-    python -m recipes beta_vae --preset sprites         # pictures of known factors, the paper's disentanglement score
+    python -m recipes beta_vae --preset sprites         # pictures of known factors: a score of disentanglement
     python -m recipes beta_vae --preset sprites --beta 1
 
 traversals.png in the run's folder has a row for each latent, the most informative first: the same picture with this

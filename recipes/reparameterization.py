@@ -139,7 +139,7 @@ def run(config):
     }
     speaker.say(
         f"""
-        Variational inference in small: q = N(0, 1) is moved towards p = N({config.target:g}, {config.scale:g}^2) down KL(q || p), by {config.steps} steps of gradient descent with {config.samples} samples each. The exact KL, in nats:"""  # noqa: E501
+        Variational inference in small: q = N(0, 1) is moved towards p = N({config.target:g}, {config.scale:g}^2) down KL(q || p) = E_q[-log p(z)] - H(q), the first term by samples and the entropy exactly, by {config.steps} steps of gradient descent with {config.samples} samples each. The exact KL, in nats:"""  # noqa: E501
     )
     moments = sorted({0, config.steps // 10, config.steps // 2, config.steps})
     speaker.table(

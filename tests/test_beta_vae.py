@@ -148,6 +148,10 @@ def test_sprites_are_all_there_once():
     assert data.image_shape == (16, 16, 1)
 
 
+def plain(values):
+    return values
+
+
 def test_score_is_one_for_a_latent_a_factor_and_chance_for_noise():
     factors = (4, 8, 8, 5)
     random = np.random.default_rng(0)
@@ -158,20 +162,29 @@ def test_score_is_one_for_a_latent_a_factor_and_chance_for_noise():
     def noise(values):
         return random.standard_normal((len(values), 4))
 
-    assert disentanglement.score(separate, lambda values: values, factors, points=200) > 0.98
-    assert disentanglement.score(noise, lambda values: values, factors, points=200) < 0.4
-    blind = disentanglement.score(lambda values: separate(values)[:, 1:], lambda values: values, factors, points=200)
-    assert 0.6 < blind < 1  # one factor is missing
+    def blind(values):
+        return separate(values)[:, 1:]
+
+    def collapsed(values):
+        return 0.001 * separate(values)
+
+    assert disentanglement.score(separate, plain, factors) == 1
+    assert disentanglement.score(noise, plain, factors) < 0.4
+    assert disentanglement.score(collapsed, plain, factors) == 0.25
+    assert 0.65 < disentanglement.score(blind, plain, factors) < 0.95  # one factor is missing
 
 
-def test_score_falls_when_factors_are_mixed():
+def test_score_falls_when_two_latents_share_two_factors():
     factors = (6, 6, 6)
-    scale = 1.0 / np.array([6, 6, 6])
-    mixing, _ = np.linalg.qr(np.random.default_rng(1).standard_normal((3, 3)))
-    scores = [
-        disentanglement.score(
-            lambda values, m=m: values * scale @ m, lambda values: values, factors, pairs=4, points=300
-        )
-        for m in (np.eye(3), mixing)
-    ]
-    assert scores[0] > scores[1] + 0.05
+    mixing = np.array([[1, 1, 0], [1, -1, 0], [0, 0, 1.5]])
+    assert disentanglement.score(lambda values: values @ mixing, plain, factors) < 0.85
+    assert disentanglement.score(lambda values: values @ np.diag([1, 2, 3]), plain, factors) == 1
+
+
+def test_a_latent_more_than_there_are_factors_does_no_harm():
+    idle = np.random.default_rng(0)
+
+    def encode(values):
+        return np.concatenate([values, 0.5 * idle.standard_normal((len(values), 2))], axis=1)
+
+    assert disentanglement.score(encode, plain, (6, 6, 6)) == 1

@@ -77,9 +77,8 @@ def test_descent_reaches_the_target_and_the_trick_is_less_noisy():
     start = np.log(0.5) + (1 + 9) / (2 * 0.25) - 0.5  # KL(N(0, 1) || N(3, 0.5^2))
     for curve in curves.values():
         assert curve.shape == (301,) and curve[0] == pytest.approx(start)
-    assert curves["reparameterised"][-1] < 1e-3  # the estimate itself vanishes where q is p
-    assert curves["score function"][-50:].mean() > curves["reparameterised"][-50:].mean()
-    assert curves["score function"][-1] < start / 5
+        assert curve[-50:].mean() < start / 20
+    assert curves["reparameterised"][-50:].mean() < 0.5 * curves["score function"][-50:].mean()
 
 
 def test_answers_move_with_the_settings(tmp_path):

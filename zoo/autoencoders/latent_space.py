@@ -23,6 +23,9 @@ from edge import runtime
 
 ACTIVE = 0.01  # variance of the posterior means above which a latent is active
 MOST_POINTS = 4000  # of a scatter plot
+# Okabe and Ito's colours (https://jfly.uni-koeln.de/color/), which people with colour-blindness can tell apart.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+MARKERS = ("o", "s", "^", "x")
 
 
 def kl_per_dimension(mean, log_variance):
@@ -159,14 +162,14 @@ def draw_rows(path, title, rows, heads=None):
         heads: a text above each column, or None.
     """
     columns = len(rows[0][1])
-    figure = _figure((0.62 * columns + 2.2, 0.64 * len(rows) + 0.9))
+    figure = _figure((0.62 * columns + 1.6, 0.64 * len(rows) + 0.9))
     figure.suptitle(title, fontsize=10)
     panels = figure.subplots(len(rows), columns, squeeze=False)
+    for axes, head in zip(panels[0], heads or [], strict=heads is not None):
+        axes.set_title(head, fontsize=8)
     for row, (label, pictures) in zip(panels, rows, strict=True):
-        for column, (axes, picture) in enumerate(zip(row, pictures, strict=True)):
+        for axes, picture in zip(row, pictures, strict=True):
             _show(axes, picture)
-            if heads is not None and row is panels[0]:
-                axes.set_title(heads[column], fontsize=8)
         row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=8)
     _write(figure, path)
 
@@ -225,27 +228,28 @@ def draw_plane(path, decode, latents, side=16):
 
 def draw_scatter(path, latents, labels, class_names):
     """Write a scatter plot of latent vectors (N, D) on the plane of `principal_axes`, a colour a class."""
-    from matplotlib import colormaps
-
     mean, axes_of_plane = principal_axes(latents)
     lengths = np.linalg.norm(axes_of_plane, axis=1)
     points = (np.asarray(latents)[:MOST_POINTS] - mean) @ (axes_of_plane / lengths[:, None]).T  # (N, 2)
     labels = np.asarray(labels)[:MOST_POINTS]
     figure = _figure((7.0, 5.4))
     axes = figure.subplots()
-    colours = colormaps["tab10" if len(class_names) <= 10 else "tab20"].colors
+    middles = {}
     for number, name in enumerate(class_names):
-        colour = colours[number % len(colours)]
         chosen = points[labels == number]
-        axes.plot(*chosen.T, "o", color=colour, markersize=2.2, alpha=0.5, label=name)
-        if len(chosen):  # a name at its place is read without telling colours apart
-            axes.text(
-                *np.median(chosen, axis=0),
-                name,
-                fontsize=8,
-                ha="center",
-                bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": colour, "pad": 1.5},
-            )
+        colour = COLOURS[number % len(COLOURS)]
+        marker = MARKERS[number // len(COLOURS) % len(MARKERS)]
+        axes.plot(*chosen.T, marker, color=colour, markersize=2.6, alpha=0.5, label=name)
+        if len(chosen):
+            middles[name] = np.median(chosen, axis=0)
+    height, width = 0.05 * np.ptp(points[:, 1]), 0.2 * np.ptp(points[:, 0])
+    placed = []
+    for name, (x, y) in sorted(middles.items(), key=lambda item: item[1][1]):  # names at their places, from below
+        while any(abs(x - other_x) < width and abs(y - other_y) < height for other_x, other_y in placed):
+            y += 0.2 * height
+        placed.append((x, y))
+        box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
+        axes.text(x, y, name, fontsize=8, ha="center", va="center", bbox=box)
     two = latents.shape[1] == 2
     axes.set_title("Latent vectors of test pictures" + ("" if two else ", on the plane of most variance"))
     axes.set_xlabel("first latent" if two else "first principal axis")

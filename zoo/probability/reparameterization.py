@@ -115,7 +115,9 @@ def coin_gradient(probability, tails, heads):
 
 
 def fit(estimator, target_mean, target_scale, steps, samples, learning_rate, seed):
-    """Move q = N(0, 1) to p = N(m, s^2) down KL(q || p) = E_q[log q(z) - log p(z)], by estimated gradients.
+    """Move q = N(0, 1) to p = N(m, s^2) down KL(q || p) = E_q[-log p(z)] - H(q), by estimated gradients.
+
+    As in a VAE what has a closed form, the entropy H, is not sampled.
 
     Args:
         estimator: one of `ESTIMATORS`.
@@ -140,11 +142,11 @@ def fit(estimator, target_mean, target_scale, steps, samples, learning_rate, see
             q = tfd.Normal(parameters[0], tf.exp(parameters[1]))
             z = q.sample(samples, seed=tf.stack([seed, number]))
             if estimator == "reparameterised":
-                objective = q.log_prob(z) - p.log_prob(z)
+                expectation = tf.reduce_mean(-p.log_prob(z))
             else:
                 z = tf.stop_gradient(z)
-                objective = tf.stop_gradient(q.log_prob(z) - p.log_prob(z)) * q.log_prob(z)
-            objective = tf.reduce_mean(objective)
+                expectation = tf.reduce_mean(-p.log_prob(z) * q.log_prob(z))
+            objective = expectation - q.entropy()
         parameters.assign_sub(learning_rate * tape.gradient(objective, parameters))
         return tfd.Normal(parameters[0], tf.exp(parameters[1])).kl_divergence(p)
 
