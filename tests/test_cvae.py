@@ -86,7 +86,7 @@ def test_terms_by_hand(batch):
     mean, log_variance = (output.numpy() for output in model.recognition([labels, pictures]))
     model.seed_generator.state.assign([11, 0])  # the same noise again
     z = mean + np.exp(0.5 * log_variance) * model.normal((16, 3)).numpy()
-    p = special.expit(model.generation([labels, z]).numpy())
+    p = special.expit(model.generation([labels, tf.constant(z)]).numpy())
     by_hand = -0.5 * (((pictures + 1) / 2 - p) / np.exp(-0.4)) ** 2 + 0.4 - 0.5 * np.log(2 * np.pi)
     np.testing.assert_allclose(reconstruction, np.sum(by_hand, axis=(1, 2, 3)), rtol=1e-4)
     m, v = means[labels], log_variances[labels]
@@ -135,7 +135,7 @@ def test_pictures_are_of_the_prior_of_their_label():
     made = model.generate(seeds, labels).numpy()
     eps = noise.normal(tf.constant(seeds), 3).numpy()
     z = means[labels] + np.exp(0.5 * log_variances[labels]) * eps
-    logits = model.generation_average([tf.constant(labels), z]).numpy()
+    logits = model.generation_average([tf.constant(labels), tf.constant(z)]).numpy()
     np.testing.assert_allclose(made, 2 * special.expit(logits) - 1, atol=1e-5)
     np.testing.assert_allclose(model.generate([5], [4])[0], made[0], atol=1e-6)
     assert np.abs(model.generate([5], [0])[0] - made[0]).max() > 1e-4
