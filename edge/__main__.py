@@ -13,6 +13,7 @@ Run it from the folder that holds `edge/`:
     python -m edge dcgan_fashion_mnist --card                            # the card; also of a lone .tflite file
     python -m edge naive_bayes_mnist --image digit.png                   # what a picture shows, and how likely it is;
                                        # of a table, by --rows FILE.csv, how strange each row is
+    python -m edge vae_fashion_mnist --image shirt.png --vary 0.5 --count 8   # variations of a picture
 """
 
 import argparse
@@ -64,6 +65,7 @@ def make_parser():
     asked.add_argument(
         "--rows", metavar="FILE", help="for a model that judges rows of a table: a CSV file with a header"
     )
+    parser.add_argument("--vary", type=float, metavar="STRENGTH", help="with --image: variations of it, 0 to 1")
     parser.add_argument("--count", type=int, help="number of pictures (default 16, or 1 with --image)")
     parser.add_argument("--precision", help="fp32 (default), fp16, dynamic or int8")
     parser.add_argument("--card", action="store_true", help="print the model's card as JSON: what an app must know")
@@ -153,12 +155,16 @@ def make_pictures(model, options):
     if options.scale is not None and options.scale < 1:
         raise ValueError(f"scale must be at least 1, got {options.scale}")
     condition = condition_of(options, model.card)
-    if model.main == "translate" and options.image is None:
+    if options.image is None and (model.main in ("translate", "reconstruct") or options.vary is not None):
         raise ValueError(f"{model.name} makes pictures of pictures: give it one by --image")
 
     start = time.perf_counter()
-    if options.image is not None:
-        shape = model.tensor("translate", "inputs", "image").shape[1:]
+    if options.vary is not None:
+        source = drawing.read_source(options.image, model.tensor("vary", "inputs", "image").shape[1:], None)
+        pictures = model.vary(source, options.vary, options.seed, count)
+        seeds = options.seed
+    elif options.image is not None:
+        shape = model.tensor(model.of_pictures, "inputs", "image").shape[1:]
         source = drawing.read_source(options.image, shape, model.card.get("task"))
         pictures = model.translate(source.repeat(count, axis=0), options.seed)
         seeds = options.seed

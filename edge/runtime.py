@@ -7,8 +7,9 @@ shape. Those used here:
     generate_batch       seed int32 (1,)    -> image (16, H, W, C), pictures of seeds s .. s + 15
     latents              seed int32 (1,)    -> z float32 (1, D)
     generate             z float32 (1, D)   -> image (1, H, W, C)
+    vary                 image, strength float32 (1,), seed int32 (1,) -> image (1, H, W, C)
 
-The first, second and last take one more input where the model is conditional: `label` int32 (1,),
+The first, second and fourth take one more input where the model is conditional: `label` int32 (1,),
 `attributes` float32 (1, A) or `tokens` int32 (1, T); `edge/conditions.py` makes them from words.
 
 The noise is drawn inside the file, so one seed is one picture on every device, and
@@ -25,8 +26,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from edge import cards, conditions, graph, probe
 
-# What models are for: pictures from seeds, pictures from pictures, log-probabilities of classes, anomaly scores.
-MAIN = ("generate_from_seed", "translate", "log_prob", "score")
+# What models are for: pictures from seeds, pictures from pictures, log-probabilities of classes, anomaly scores,
+# pictures through a code and back.
+MAIN = ("generate_from_seed", "translate", "log_prob", "score", "reconstruct")
 
 
 class Tensor(NamedTuple):
@@ -203,6 +205,11 @@ class Model:
         """Name of the signature that the model is for: the first of `MAIN` that it has."""
         return next((name for name in MAIN if name in self.signatures), MAIN[0])
 
+    @property
+    def of_pictures(self):
+        """Name of the signature that makes a picture of a picture."""
+        return "translate" if "translate" in self.signatures else "reconstruct"
+
     def zeros(self):
         """Inputs of the main signature, all zero: enough to measure how fast it is."""
         return zeros(self.signature(self.main))
@@ -286,12 +293,40 @@ class Model:
         return np.concatenate(pictures)  # (N, H, W, C)
 
     def translate(self, images, first_seed=0):
-        """Turns source pictures (N, H, W, S) in [-1, 1] into pictures (N, H, W, C); noise of seeds first_seed ..."""
+        """Turns source pictures (N, H, W, S) in [-1, 1] into pictures (N, H, W, C); noise of seeds first_seed ...
+
+        An autoencoder has no `translate`: it gives its reconstructions.
+        """
+        signature = self.of_pictures
+        output = "target" if signature == "translate" else "reconstruction"
+        with_noise = "z" in self.signature(signature).inputs
         made = []
         for index, image in enumerate(np.asarray(images, np.float32)):
-            noise = {"z": self.latents([first_seed + index])} if "latents" in self.signatures else {}
-            made.append(self.output("translate", "target", image=image[np.newaxis], **noise))  # (1, H, W, C)
+            noise = {"z": self.latents([first_seed + index])} if with_noise else {}
+            made.append(self.output(signature, output, image=image[np.newaxis], **noise))  # (1, H, W, C)
         return np.concatenate(made)  # (N, H, W, C)
+
+    def vary(self, image, strength, first_seed, count):
+        """Makes variations of a picture.
+
+        Args:
+            image: (1, H, W, C) in [-1, 1].
+            strength: 0, the picture as the model knows it, to 1, another one of its kind.
+            first_seed, count: Whole numbers; one seed is one variation.
+
+        Returns:
+            float32 (count, H, W, C) in [-1, 1].
+
+        Raises:
+            ValueError: The strength or a seed is out of range, or the model makes no variations.
+        """
+        check_seeds(first_seed, count)
+        if not 0 <= strength <= 1:
+            raise ValueError(f"the strength of variations must be 0 to 1, got {strength}")
+        amount = np.array([strength], np.float32)
+        seeds = [np.array([first_seed + index], np.int32) for index in range(count)]
+        made = [self.output("vary", "image", image=image, strength=amount, seed=seed) for seed in seeds]
+        return np.concatenate(made)  # (count, H, W, C)
 
     def interpolate(self, seed_a, seed_b, frames, condition=None):
         """Walks through latent space from the picture of one seed to that of another.

@@ -122,7 +122,7 @@ def _check_numbers(config):
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         flag = f"--{field.name.replace('_', '-')}"
-        least = 0 if field.name in ("seed", "prior_components", "watch") else 1
+        least = 0 if field.name in ("seed", "prior_components", "watch", "warm_up_epochs") else 1
         for number in value if isinstance(value, tuple | list) else [value]:
             if type(number) is int and number < least:
                 raise ValueError(f"{flag} must be at least {least}, got {number}")

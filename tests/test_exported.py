@@ -109,8 +109,8 @@ def test_an_export_runs(path, precision):
         (shape,) = [value["shape"] for value in card["signatures"][model.main]["outputs"]]
         assert answers.shape == (18, *shape) and np.isfinite(answers).all() and np.ptp(answers, axis=0).min() > 0
         return
-    if model.main == "translate":
-        source = model.signature("translate").inputs["image"].shape
+    if model.main in ("translate", "reconstruct"):
+        source = model.signature(model.main).inputs["image"].shape
         black, white = (np.full((9, *source[1:]), value, np.float32) for value in (-1, 1))
         pictures = model.translate(np.concatenate([black, white]))
     else:

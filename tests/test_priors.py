@@ -81,3 +81,66 @@ def test_draws_with_builtin_operations_only():
 def test_refuses_more_components_than_vectors(components):
     with pytest.raises(ValueError, match="needs 1 to 10"):
         priors.fit_mixture(np.zeros((10, 2)), components)
+
+
+def test_no_strength_changes_nothing_and_full_strength_is_a_draw_of_the_nearest_mode():
+    z = MIXTURE.sample(tf.range(50))
+    seeds = tf.range(50, dtype=tf.int32)
+    np.testing.assert_allclose(MIXTURE.vary(z, tf.zeros(50), seeds), z, atol=1e-5)
+    nearest = np.linalg.norm(z.numpy()[:, None] - MIXTURE.means[None], axis=2).argmin(axis=1)
+    eps = noise.normal(seeds, 2, stream=priors.VARIATION_STREAM)
+    fresh = MIXTURE.vary(z, tf.ones(50), seeds)
+    np.testing.assert_allclose(fresh, MIXTURE.draw(eps, tf.constant(nearest)), atol=1e-5)
+    np.testing.assert_allclose(MIXTURE.vary(z, tf.fill([50], 7.0), seeds), fresh, atol=1e-5)  # counts as 1
+    half = MIXTURE.vary(z, tf.fill([50], 0.6), seeds).numpy()
+    centre = MIXTURE.means[nearest]
+    np.testing.assert_allclose(half, centre + 0.8 * (z - centre) + 0.6 * (fresh - centre), atol=1e-4)
+
+
+@pytest.mark.parametrize("strength", [0.3, 0.8])
+def test_variations_of_a_mode_stay_distributed_as_it_is(strength):
+    k = tf.ones(20_000, tf.int32)
+    z = MIXTURE.draw(noise.normal(tf.range(20_000), 2), k)
+    varied = MIXTURE.vary(z, tf.fill([20_000], strength), tf.range(20_000)).numpy()
+    np.testing.assert_allclose(varied.mean(axis=0), MIXTURE.means[1], atol=0.02)
+    np.testing.assert_allclose(np.cov(varied.T), MIXTURE.factors[1] @ MIXTURE.factors[1].T, atol=0.01)
+
+
+def test_variations_use_builtin_operations_only():
+    from ai_edge_litert.interpreter import Interpreter
+
+    inputs = {"z": ([1, 2], tf.float32), "strength": ([1], tf.float32), "seed": ([1], tf.int32)}
+    vary = tf.function(
+        lambda z, strength, seed: {"varied": MIXTURE.vary(z, strength, seed)},
+        input_signature=[tf.TensorSpec(shape, dtype, name) for name, (shape, dtype) in inputs.items()],
+    )
+    module = tf.Module()
+    module.vary = vary
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([vary.get_concrete_function()], module)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    runner = Interpreter(model_content=converter.convert()).get_signature_runner()
+    for seed in range(8):
+        given = {
+            "z": np.float32([[seed, 2 - seed]]),
+            "strength": np.float32([seed / 7]),
+            "seed": np.int32([seed]),
+        }
+        wanted = MIXTURE.vary(*[tf.constant(array) for array in given.values()])
+        np.testing.assert_allclose(runner(**given)["varied"], wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_standard_normal_is_one_component():
+    seeds = tf.constant([7, -3])
+    np.testing.assert_allclose(priors.standard_normal(3).sample(seeds), noise.normal(seeds, 3), rtol=1e-6)
+
+
+def test_a_gaussian_for_each_class():
+    k = np.resize([0, 0, 2, 1, 2], 10_000)
+    latents = MIXTURE.draw(noise.normal(tf.range(10_000), 2), tf.constant(k, tf.int32)).numpy()
+    fitted = priors.fit_classes(latents, k)
+    np.testing.assert_allclose(fitted.weights, [0.4, 0.2, 0.4])
+    np.testing.assert_allclose(fitted.means, MIXTURE.means, atol=0.08)
+    covariances = fitted.factors @ fitted.factors.transpose(0, 2, 1)
+    np.testing.assert_allclose(covariances, MIXTURE.factors @ MIXTURE.factors.transpose(0, 2, 1), atol=0.08)
+    with pytest.raises(ValueError, match="class 1 has 0"):
+        priors.fit_classes(latents, np.where(k == 1, 3, k))

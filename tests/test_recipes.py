@@ -177,7 +177,7 @@ def test_smoke_exports_a_scored_model_that_edge_can_use(name, smoke, tmp_path):
     assert card["config"] == as_json(expected)
     assert card["dataset"]["classes"] == list("0123456789") and "CC BY" in card["dataset"]["licence"]
     assert card["training"]["epochs"] == 1 and card["training"]["seconds"] > 0
-    assert card["paper"]["url"].startswith("https://arxiv.org/abs/")
+    assert card["paper"]["url"].startswith("https://")
     evaluator = metrics.EVALUATORS / "digits.keras"
     assert card["evaluator"]["sha256"] == hashlib.sha256(evaluator.read_bytes()).hexdigest()
     quality = card["files"]["fp32"]["quality"]
@@ -188,18 +188,18 @@ def test_smoke_exports_a_scored_model_that_edge_can_use(name, smoke, tmp_path):
     shown, outline = tmp_path / "three.png", tmp_path / "outline.png"
     words = [str(run_folder / "export"), "--count", "3", "--scale", "2", "--out", str(shown)]
     model = runtime.load(run_folder / "export")
-    if model.main == "translate":
+    if model.main in ("translate", "reconstruct"):
         source = np.eye(8, dtype=np.uint8) * 255
         Image.fromarray(source).save(outline)
         assert edge_command.main(words) == 2  # a picture of what?
         words += ["--image", str(outline)]
-        channels = model.signature("translate").inputs["image"].shape[-1]
+        channels = model.signature(model.of_pictures).inputs["image"].shape[-1]
         pictures = model.translate(np.tile(source[None, ..., None] / np.float32(127.5) - 1, (3, 1, 1, channels)))
     else:
         pictures = model.pictures(0, 3)
     assert edge_command.main(words) == 0
     np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(pictures, columns=2, scale=2))
-    if model.main == "translate":
+    if model.main in ("translate", "reconstruct"):
         assert edge_command.main([word for word in words if word not in ("--count", "3")]) == 0  # one picture is one
         np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(pictures[:1], scale=2))
 
@@ -232,6 +232,33 @@ def test_a_conditional_model_draws_what_it_is_asked_for(smoke, tmp_path, capsys)
         assert sentence in capsys.readouterr().err
     assert edge_command.main([str(smoke("dcgan")[0] / "export"), "--label", "3"]) == 2
     assert "takes no label" in capsys.readouterr().err
+
+
+def test_a_picture_is_varied(smoke, tmp_path, capsys):
+    folder = smoke("vae")[0] / "export"
+    given, shown = tmp_path / "given.png", tmp_path / "shown.png"
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) * 4).save(given)
+    model = runtime.load(folder)
+    source = drawing.read_source(given, (8, 8, 1), None)
+    varied = model.vary(source, 0.5, 3, 4)
+    np.testing.assert_allclose(model.vary(source, 0.5, 5, 1), varied[2:3], atol=1e-6)  # one seed is one variation
+    same = model.run("reconstruct", image=source)["reconstruction"]
+    np.testing.assert_allclose(model.vary(source, 0.0, 8, 2), np.repeat(same, 2, axis=0), atol=1e-5)
+    far = [np.abs(model.vary(source, strength, 3, 8) - same).mean() for strength in (0.1, 0.4, 1.0)]
+    assert 0 < far[0] < far[1] < far[2]
+    words = [str(folder), "--image", str(given), "--scale", "1", "--out", str(shown)]
+    assert edge_command.main([*words, "--vary", "0.5", "--seed", "3", "--count", "4"]) == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(varied))
+    assert edge_command.main(words) == 0  # without a strength: the picture as the model knows it
+    np.testing.assert_array_equal(np.asarray(Image.open(shown)), drawing.grid(same))
+    capsys.readouterr()
+    for words, sentence in (
+        ([str(folder), "--image", str(given), "--vary", "1.5"], "strength of variations must be 0 to 1, got 1.5"),
+        ([str(folder), "--vary", "0.5"], "makes pictures of pictures: give it one by --image"),
+        ([str(smoke("dcgan")[0] / "export"), "--image", str(given), "--vary", "1"], "has no signature 'vary'"),
+    ):
+        assert edge_command.main(words) == 2
+        assert sentence in capsys.readouterr().err
 
 
 def test_the_classifier_makes_an_evaluator(smoke, tmp_path, monkeypatch):

@@ -14,6 +14,8 @@ NO_MODELS = (
     "zoo/autoencoders/priors.py",
     "zoo/probability/fitting.py",
     "zoo/probability/limits.py",
+    "zoo/autoencoders/latent_space.py",
+    "zoo/autoencoders/disentanglement.py",
 )
 BASES = {"TrainedModel", "AdversarialModel"}  # what models may subclass; they have neither network nor train step
 PLUMBING = ("__init__", "__main__", "runner", "lesson")  # in recipes/, but no recipe
@@ -22,7 +24,11 @@ MAX_LINES = 400
 MODEL_LIBRARIES = {"numpy", "tensorflow", "keras", "tensorflow_probability"}
 MODEL_TOOLS = {"zoo.training", "zoo.layers", "zoo.noise", "zoo.gans.adversarial"}
 EDGE_LIBRARIES = {"numpy", "ai_edge_litert", "PIL", "edge"}
-SEE_WHAT_A_DEVICE_RUNS = {"zoo/callbacks.py", "zoo/export.py"}  # they draw and score as a device does
+SEE_WHAT_A_DEVICE_RUNS = {  # they draw, score and interpolate as a device does
+    "zoo/callbacks.py",
+    "zoo/export.py",
+    "zoo/autoencoders/latent_space.py",
+}
 
 
 # --- reading the source -----------------------------------------------------------------------

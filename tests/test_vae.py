@@ -17,6 +17,7 @@ TINY = {
     "encoder_width": 5,
     "likelihood": "gaussian",
     "importance_samples": 3,
+    "warm_up_steps": 4,
     "average_decay": 0.9,
     "seed": 11,
 }
@@ -226,9 +227,9 @@ def test_importance_weighted_bound_by_hand(batch):
 
 
 def test_step_is_a_descent_of_the_negative_elbo(batch):
-    model = vae.VAE(**TINY)
+    model = make(warm_up_steps=0)
     model.compile(keras.optimizers.SGD(1e-3))
-    twin = vae.VAE(**TINY)
+    twin = make(warm_up_steps=0)
     twin.set_weights(model.get_weights())
     before = [weight.numpy() for weight in model.trainable_variables]
     logs = model.train_step(batch)
@@ -241,6 +242,27 @@ def test_step_is_a_descent_of_the_negative_elbo(batch):
     for weight, then, gradient in zip(model.trainable_variables, before, gradients, strict=True):
         np.testing.assert_allclose(weight, then - 1e-3 * gradient, atol=1e-6)
         assert np.any(weight.numpy() != then), weight.path
+
+
+def test_weight_of_the_kl_rises_from_0_to_1(batch):
+    assert [float(vae.warm_up(step, 4)) for step in range(6)] == [0, 0.25, 0.5, 0.75, 1, 1]
+    assert vae.warm_up(tf.constant(0), 0) == 1
+    model = make()  # four steps of warm-up
+    model.compile(keras.optimizers.SGD(1e-3))
+    for weight in (0.0, 0.25):
+        state = model.seed_generator.state.numpy()
+        with tf.GradientTape() as tape:
+            reconstruction, kl = model.terms(batch[0], model.encoder, model.decoder)
+            objective = tf.reduce_mean(weight * kl - reconstruction)
+        gradients = tape.gradient(objective, model.trainable_variables)
+        model.seed_generator.state.assign(state)  # the same noise again
+        before = [variable.numpy() for variable in model.trainable_variables]
+        for tracker in model.metrics:
+            tracker.reset_state()
+        logs = model.train_step(batch)
+        assert float(logs["loss"]) == pytest.approx(float(tf.reduce_mean(kl - reconstruction)), rel=1e-5)  # the bound
+        for variable, then, gradient in zip(model.trainable_variables, before, gradients, strict=True):
+            np.testing.assert_allclose(variable, then - 1e-3 * gradient, atol=1e-6)
 
 
 def test_averages_follow_the_networks(batch):

@@ -8,6 +8,7 @@ A file has those that apply:
     latents(seed) -> z                       what generate_from_seed draws, so that no client draws its own noise
     encode(image) -> z, log_variance, decode(z) -> image, reconstruct(image) -> reconstruction        autoencoders
     score(image) -> score, score(x) -> score                                             detectors of anomalies
+    vary(image, strength, seed) -> image     another picture of the same kind: strength 0 is the same, 1 far from it
 
 The first three of a conditional generator take its condition too: label, attributes or tokens.
 """

@@ -14,6 +14,12 @@ the broken pictures that VAEs are known for. So a mixture is fitted to q(z) by E
     p(z) = sum_k pi_k N(z; mu_k, L_k L_k^T)
     z = mu_k + L_k eps,   k ~ pi,   eps ~ N(0, I)
 
+A picture is varied within the mode of the prior that is nearest to its latent vector, which keeps what it is a picture
+of. The noise takes the place of what it adds, so that strength s = 0 is the vector itself and 1 is a fresh draw of that
+mode; in between, vectors drawn from the mode stay distributed as it is:
+
+    z' = mu_k + sqrt(1 - s^2) (z - mu_k) + s L_k eps,   k = arg min_k |z - mu_k|
+
 Decoder and encoder stay as they are. Read first: zoo/autoencoders/vae.py
 """
 
@@ -23,6 +29,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import noise
+
+VARIATION_STREAM = 2  # of the noise: a variation has nothing in common with the picture that its seed generates
 
 
 @dataclass(frozen=True)
@@ -41,14 +49,73 @@ class MixturePrior:
 
     def sample(self, seed):
         """Latent vectors of integer seeds: int32 (B,) -> float32 (B, D), in builtin TFLite operations."""
-        dim = self.means.shape[1]
         # Integers, which no precision of the exported files rounds: a seed keeps its component, and so its picture.
         upper_bounds = np.cumsum(self.weights.astype(np.float64))[:-1] * (1 << noise.UNIFORM_BITS)  # (K - 1,)
         above = noise.uniform_integers(seed, 1, stream=1) >= tf.constant(np.rint(upper_bounds).astype(np.int32))
         k = tf.reduce_sum(tf.cast(above, tf.int32), axis=1)  # (B,)
-        eps = noise.normal(seed, dim)  # (B, D)
-        factors = tf.gather(tf.constant(self.factors), k)  # (B, D, D)
-        return tf.gather(tf.constant(self.means), k) + tf.reduce_sum(factors * eps[:, None, :], axis=2)
+        return self.draw(noise.normal(seed, self.means.shape[1]), k)
+
+    def draw(self, eps, k):
+        """mu_k + L_k eps, float32 (B, D), of noise (B, D) and components int32 (B,)."""
+        return tf.gather(tf.constant(self.means), k) + self._scaled(eps, k)
+
+    def vary(self, z, strength, seed):
+        """Other latent vectors of the same mode as the given ones, in builtin TFLite operations.
+
+        Args:
+            z: float32 (B, D).
+            strength: s, float32 (B,) in [0, 1]; what lies outside counts as the nearer end.
+            seed: int32 (B,).
+
+        Returns:
+            float32 (B, D).
+        """
+        means = tf.constant(self.means)
+        distances = tf.reduce_sum(tf.square(z[:, None, :] - means), axis=2)  # (B, K)
+        k = tf.argmin(distances, axis=1, output_type=tf.int32)  # (B,)
+        centre = tf.gather(means, k)  # (B, D)
+        s = tf.clip_by_value(strength, 0.0, 1.0)[:, None]  # (B, 1)
+        eps = noise.normal(seed, self.means.shape[1], stream=VARIATION_STREAM)
+        return centre + tf.sqrt(1.0 - s * s) * (z - centre) + s * self._scaled(eps, k)
+
+    def _scaled(self, eps, k):
+        """L_k eps."""
+        return tf.reduce_sum(tf.gather(tf.constant(self.factors), k) * eps[:, None, :], axis=2)  # (B, D)
+
+
+def standard_normal(latent_dim):
+    """N(0, I) as a mixture of one component."""
+    return MixturePrior(
+        weights=np.ones(1, np.float32),
+        means=np.zeros((1, latent_dim), np.float32),
+        factors=np.eye(latent_dim, dtype=np.float32)[None],
+    )
+
+
+def fit_classes(latents, labels):
+    """One Gaussian with full covariance for each class, by its mean and covariance.
+
+    Args:
+        latents: float (N, D), drawn from q(z|x) of training pictures.
+        labels: int (N,), 0 to K - 1, each with more than one vector.
+
+    Returns:
+        `MixturePrior` whose component k is that of class k, its weight the share of the class.
+
+    Raises:
+        ValueError: when a class has fewer than two vectors.
+    """
+    counts = np.bincount(labels)
+    if counts.min() < 2:
+        raise ValueError(f"every class needs two latent vectors or more, class {counts.argmin()} has {counts.min()}")
+    of_class = [latents[labels == label] for label in range(len(counts))]
+    floor = 1e-4 * np.eye(latents.shape[1])  # as in `fit_mixture`: no direction is without spread
+    factors = [np.linalg.cholesky(np.cov(vectors, rowvar=False) + floor) for vectors in of_class]
+    return MixturePrior(
+        weights=(counts / counts.sum()).astype(np.float32),
+        means=np.stack([vectors.mean(axis=0) for vectors in of_class]).astype(np.float32),
+        factors=np.stack(factors).astype(np.float32),
+    )
 
 
 def fit_mixture(latents, components, seed=0):

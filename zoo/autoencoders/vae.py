@@ -14,6 +14,10 @@ With k samples the bound is tighter (Burda, Grosse, Salakhutdinov 2015, https://
 
     log p(x) >= E[ log 1/k sum_i p(x, z_i) / q(z_i|x) ] >= ELBO                     the importance-weighted bound
 
+At first the decoder makes no use of z, and then the KL term may push q(z|x) to the prior before it ever does: those
+latents have collapsed. The remedy of Soenderby et al. 2016 (https://arxiv.org/abs/1602.02282, section 2.3) is to let
+the weight of the KL rise from 0 to 1 during the first updates, the warm-up.
+
 p(x|z) is one of the two of appendix C: independent Bernoulli pixels, or Gaussian ones whose one variance is learned
 (Rybkin, Daniilidis, Levine 2020, https://arxiv.org/abs/2006.13202), which sets the balance of the two terms by itself.
 Log-likelihoods are sums over pixels and means over the batch, in nats; pixels are measured in [0, 1].
@@ -123,6 +127,13 @@ def prior(latent_dim):
     return tfd.MultivariateNormalDiag(loc=tf.zeros(latent_dim), scale_diag=tf.ones(latent_dim))
 
 
+def warm_up(step, steps):
+    """Weight of the KL after `step` updates: rises linearly from 0 to 1 during the first `steps`, a scalar."""
+    if steps == 0:
+        return 1.0
+    return tf.minimum(1.0, tf.cast(step, tf.float32) / steps)
+
+
 @keras.saving.register_keras_serializable("zoo")
 class VAE(training.TrainedModel):
     """Trains `encoder` and `decoder`; `encoder_average` and `decoder_average` are what one evaluates and ships.
@@ -134,6 +145,7 @@ class VAE(training.TrainedModel):
         encoder_width: channels of the encoder's first layer.
         likelihood: "bernoulli" or "gaussian".
         importance_samples: k of the importance-weighted bound that `evaluate` reports beside the ELBO.
+        warm_up_steps: updates in which the weight of the KL rises from 0 to 1; with 0 it is always 1.
         average_decay: decay of the moving averages.
         seed: of the noise.
 
@@ -149,6 +161,7 @@ class VAE(training.TrainedModel):
         encoder_width=32,
         likelihood="bernoulli",
         importance_samples=1,
+        warm_up_steps=0,
         average_decay=0.999,
         seed=None,
         **kwargs,
@@ -162,6 +175,7 @@ class VAE(training.TrainedModel):
         self.encoder_width = encoder_width
         self.likelihood = likelihood
         self.importance_samples = importance_samples
+        self.warm_up_steps = warm_up_steps
         self.average_decay = average_decay
         self.seed = seed
 
@@ -206,12 +220,14 @@ class VAE(training.TrainedModel):
         return reconstruction, kl
 
     def train_step(self, data):
-        """One ascent of the ELBO (Algorithm 1 of the paper with L = 1)."""
+        """One ascent of the ELBO (Algorithm 1 of the paper with L = 1), its KL weighted while warming up."""
         images, _ = data  # (B, H, W, C), labels are not used
+        weight = warm_up(self.optimizer.iterations, self.warm_up_steps)
         with tf.GradientTape() as tape:
             reconstruction, kl = self.terms(images, self.encoder, self.decoder, training=True)
             loss = tf.reduce_mean(kl - reconstruction)
-            objective = self.optimizer.scale_loss(loss / training.replicas())
+            objective = tf.reduce_mean(weight * kl - reconstruction)
+            objective = self.optimizer.scale_loss(objective / training.replicas())
         weights = self.trainable_variables
         self.optimizer.apply(tape.gradient(objective, weights), weights)
         for average, network in self._averages():
@@ -273,6 +289,7 @@ class VAE(training.TrainedModel):
             "encoder_width": self.encoder_width,
             "likelihood": self.likelihood,
             "importance_samples": self.importance_samples,
+            "warm_up_steps": self.warm_up_steps,
             "average_decay": self.average_decay,
             "seed": self.seed,
         }
