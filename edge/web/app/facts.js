@@ -58,10 +58,14 @@ export function factList(card) {
     [
       "paper",
       paper?.title &&
-        make("a", { href: paper.url, rel: "noreferrer" }, `${paper.title} (${paper.authors}, ${paper.year})`),
+        make(
+          "a",
+          { href: paper.url, rel: "noreferrer" },
+          [paper.title, paper.authors, paper.year].filter(Boolean).join(", "),
+        ),
     ],
-    ["data", dataset?.title && `${dataset.title} (${dataset.licence})`],
-    ["training", training?.seconds && `${short(training.seconds)} s on ${training.machine}`],
+    ["data", dataset?.title && [dataset.title, dataset.licence].filter(Boolean).join(", ")],
+    ["training", training?.seconds && `${short(training.seconds)} s, ${training.machine ?? "machine unknown"}`],
     ["task", card.task],
     ["source channels", card.channels?.join(", ")],
     ...scoresOf(card),
