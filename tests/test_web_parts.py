@@ -313,5 +313,16 @@ def test_the_site_is_put_together_whole_or_not_at_all(site_folder, tmp_path, cap
     assert command_line.main(["--folder", str(tmp_path / "new"), "--exported", str(tmp_path), "--no-serve"]) == 2
     assert "has no index.json" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+    broken = tmp_path / "broken"
+    (broken / "odd").mkdir(parents=True)
+    (broken / "index.json").write_text("{}")
+    for card, sentence in (
+        ({"files": {"fp32": {"file": "../../mine/thesis.txt"}}}, "is not a plain file name"),
+        ({"files": 3}, "is no card that lists its files"),
+    ):
+        (broken / "odd" / "card.json").write_text(json.dumps(card))
+        assert command_line.main(["--folder", str(tmp_path / "new"), "--exported", str(broken), "--no-serve"]) == 2
+        assert sentence in capsys.readouterr().err
+        assert not (tmp_path / "new").exists()
     stage.stage(tmp_path / "again")
     assert (tmp_path / "again" / "shell.js").read_bytes() == before  # nothing changed, so no browser fetches anything

@@ -8,7 +8,7 @@ import { make, megabytes, short } from "./dom.js";
 const NAMES = { fid: "FID", psnr: "PSNR (dB)", nll: "NLL (nats)", auroc: "AUROC", accuracy: "accuracy" };
 
 /** Name of a figure of quality as people write it. */
-export const figureName = (name) => NAMES[name] ?? name.replaceAll("_", " ");
+const figureName = (name) => NAMES[name] ?? name.replaceAll("_", " ");
 
 /**
  * Size, latency and main figure of every precision of a card, the ones that were not shipped with their reason.
