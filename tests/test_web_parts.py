@@ -79,6 +79,11 @@ def test_a_card_that_the_page_cannot_run_is_shown_all_the_same(visit):
     assert page.inner_text(".facts").startswith("generate_from_seed\nseed int32 [1] → image float32 [1, 8, 8, 8, 1]")
     assert not page.is_visible("#studio")
     assert visitor.error == ""
+    index = {"schema": 1, "models": [{"name": "odd", "title": "Odd", "card": "odd/card.json"}]}
+    visitor.context.route("**/index.json", lambda route: route.fulfill(body=json.dumps(index)))
+    visitor.open().wait_for_selector(".tile")
+    visitor.poll("() => document.querySelectorAll('.tile img').length === 0")  # it has no samples
+    assert page.inner_text(".tile h2") == "Odd"
 
 
 FAULTS = {
@@ -100,6 +105,8 @@ FAULTS = {
     "its file fp32 has no sha256": lambda card: card["files"]["fp32"].update(sha256="0" * 63 + "Z"),
     "its file fp32 must have 1 to 64000000 bytes": lambda card: card["files"]["fp32"].update(bytes=10**12),
     "its labels are no list of texts": lambda card: card.update(labels="cat"),
+    "its paper is not at an https address": lambda card: card.update(paper={"url": "javascript:alert(1)"}),
+    "its dataset has entries that are no text": lambda card: card.update(dataset={"title": 7}),
     "its directions are no lists of numbers": lambda card: card.update(directions=[["1"]]),
     "its attributes lack name or range": lambda card: card.update(attributes=[{"name": "a", "range": [1, 0]}]),
 }
@@ -168,6 +175,23 @@ def test_functions_of_pictures_and_of_numbers_run(visit, tmp_path):
     assert np.abs(visitor.pixels()[..., :1] - np.clip((picture[0] + 1) * 127.5, 0, 255)).max() <= 1.1
     visitor.after(page.fill, "#input-x", "1, 2, apple")
     assert visitor.error == "x takes 16 numbers, 2 were given."
+
+
+def test_a_model_gets_pixels_and_marks_as_its_card_says(lasting):
+    lasting.open()
+    code = """async (card, shape, values, marks) => {
+        const { formOf, toInput } = await import(new URL("app/source.js", location.href));
+        const form = formOf(card, shape);
+        return form && Array.from(toInput(form, Uint8ClampedArray.from(values), Uint8Array.from(marks)));
+    }"""
+    pixels = [255, 51]
+    hole = lasting.run(code, {"task": "inpainting"}, [1, 1, 2, 2], pixels, [1, 0])
+    np.testing.assert_allclose(hole, [-1, 1, -0.6, -1], atol=1e-6)  # nothing of the picture is seen through the mask
+    classes = lasting.run(code, {"task": "segmentation"}, [1, 1, 2, 3], pixels, [3, 0])
+    assert classes == [-1, -1, 1, -1, -1, -1]
+    colour = lasting.run(code, {}, [1, 1, 1, 3], [0, 255, 51], [0])
+    np.testing.assert_allclose(colour, [-1, 1, -0.6], atol=1e-6)
+    assert lasting.run(code, {}, [1, 1, 2, 7], pixels, [0, 0]) is None  # seven channels are no picture
 
 
 # --- memory ------------------------------------------------------------------------------------
@@ -289,5 +313,16 @@ def test_the_site_is_put_together_whole_or_not_at_all(site_folder, tmp_path, cap
     assert command_line.main(["--folder", str(tmp_path / "new"), "--exported", str(tmp_path), "--no-serve"]) == 2
     assert "has no index.json" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine"]
+    broken = tmp_path / "broken"
+    (broken / "odd").mkdir(parents=True)
+    (broken / "index.json").write_text("{}")
+    for card, sentence in (
+        ({"files": {"fp32": {"file": "../../mine/thesis.txt"}}}, "is not a plain file name"),
+        ({"files": 3}, "is no card that lists its files"),
+    ):
+        (broken / "odd" / "card.json").write_text(json.dumps(card))
+        assert command_line.main(["--folder", str(tmp_path / "new"), "--exported", str(broken), "--no-serve"]) == 2
+        assert sentence in capsys.readouterr().err
+        assert not (tmp_path / "new").exists()
     stage.stage(tmp_path / "again")
     assert (tmp_path / "again" / "shell.js").read_bytes() == before  # nothing changed, so no browser fetches anything

@@ -90,10 +90,22 @@ def copy_models(exported, folder):
     """Copies index, cards, samples and those `.tflite` files of the cards that are on disk."""
     copy(exported / "index.json", folder / "index.json")
     for path in sorted(exported.glob("*/card.json")):
-        files = json.loads(path.read_text(encoding="utf-8"))["files"].values()
-        for name in ("card.json", "samples.png", *(entry["file"] for entry in files if "file" in entry)):
+        for name in ("card.json", "samples.png", *model_files(path)):
             if (path.parent / name).is_file():
                 copy(path.parent / name, folder / path.parent.name / name)
+
+
+def model_files(path):
+    """Names of the `.tflite` files of a card; a card with other names is refused before anything is copied for it."""
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))["files"].values()
+        names = [entry["file"] for entry in entries if "file" in entry]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no card that lists its files: {error!r}") from error
+    for name in names:
+        if Path(str(name)).name != name:
+            raise ValueError(f"{path} is broken: {name!r} is not a plain file name")
+    return names
 
 
 def hash_of(site, paths):

@@ -99,6 +99,24 @@ function checkConditions(card) {
   demand(card.task === undefined || isText(card.task), "its task is no text");
 }
 
+/** What people read of a card; all of it may be missing. */
+function checkFacts(card) {
+  const texts = { paper: ["title", "authors", "url"], dataset: ["title", "licence"], training: ["machine"] };
+  for (const [key, names] of Object.entries(texts)) {
+    const part = card[key] ?? {};
+    demand(isObject(part), `its ${key} is no object`);
+    demand(
+      names.every((name) => part[name] == null || isText(part[name])),
+      `its ${key} has entries that are no text`,
+    );
+  }
+  demand(card.paper?.url == null || card.paper.url.startsWith("https://"), "its paper is not at an https address");
+  demand(card.training?.seconds == null || isNumber(card.training.seconds), "its seconds of training are no number");
+  const { classes } = card.dataset ?? {};
+  demand(classes == null || isList(classes, isText), "the classes of its dataset are no list of texts");
+  demand(card.commit == null || isText(card.commit), "its commit is no text");
+}
+
 /**
  * Checks a card.
  * @param {unknown} card parsed JSON
@@ -116,6 +134,7 @@ export function readCard(card, name) {
     checkSignatures(card.signatures);
     checkFiles(card.files);
     checkConditions(card);
+    checkFacts(card);
     return card;
   } catch (error) {
     throw new Error(`The card of ${name} cannot be used: ${error.message}.`);

@@ -12,7 +12,7 @@ const LANCZOS = [
 ];
 
 /** Logarithm of the gamma function for x > 0 (Lanczos 1964, g = 7). */
-export function logGamma(x) {
+function logGamma(x) {
   const shifted = x - 1;
   const base = shifted + 7.5;
   const series = LANCZOS.slice(1).reduce((sum, term, index) => sum + term / (shifted + index + 1), LANCZOS[0]);

@@ -8,7 +8,7 @@ import { make, megabytes, short } from "./dom.js";
 const NAMES = { fid: "FID", psnr: "PSNR (dB)", nll: "NLL (nats)", auroc: "AUROC", accuracy: "accuracy" };
 
 /** Name of a figure of quality as people write it. */
-export const figureName = (name) => NAMES[name] ?? name.replaceAll("_", " ");
+const figureName = (name) => NAMES[name] ?? name.replaceAll("_", " ");
 
 /**
  * Size, latency and main figure of every precision of a card, the ones that were not shipped with their reason.
@@ -58,10 +58,14 @@ export function factList(card) {
     [
       "paper",
       paper?.title &&
-        make("a", { href: paper.url, rel: "noreferrer" }, `${paper.title} (${paper.authors}, ${paper.year})`),
+        make(
+          "a",
+          { href: paper.url, rel: "noreferrer" },
+          [paper.title, paper.authors, paper.year].filter(Boolean).join(", "),
+        ),
     ],
-    ["data", dataset?.title && `${dataset.title} (${dataset.licence})`],
-    ["training", training?.seconds && `${short(training.seconds)} s on ${training.machine}`],
+    ["data", dataset?.title && [dataset.title, dataset.licence].filter(Boolean).join(", ")],
+    ["training", training?.seconds && `${short(training.seconds)} s, ${training.machine ?? "machine unknown"}`],
     ["task", card.task],
     ["source channels", card.channels?.join(", ")],
     ...scoresOf(card),

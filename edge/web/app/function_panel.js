@@ -128,8 +128,9 @@ async function pictureInput(card, form, changed, failed) {
     uploadField(pad, form, failed),
   ];
   const read = () => {
-    if (form.task === HOLE_TASK && !pad.marks.some(Boolean))
+    if (form.task === HOLE_TASK && !pad.marks.some(Boolean)) {
       throw new Error("The picture has no hole: paint one, it is what the model fills.");
+    }
     return toInput(form, pad.values, pad.marks);
   };
   return { elements, read };
@@ -192,8 +193,8 @@ function rowInput(card, input, changed) {
  * @param {string} signature
  * @param {function(): void} changed
  * @param {function(Error): void} failed
- * @returns {Promise<{elements: Node[], read: function(): Object<string, Float32Array>}>} the fields and what they hold, by
- *     input; seed, condition and latent vector are not among them
+ * @returns {Promise<{elements: Node[], read: function(): Object<string, Float32Array>}>} the fields and what they hold,
+ *     by input; seed, condition and latent vector are not among them
  */
 export async function functionPanel(card, signature, changed, failed) {
   const readers = {};

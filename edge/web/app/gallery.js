@@ -8,19 +8,28 @@ import { summaryOf } from "./functions.js";
 import { loadCard, loadIndex } from "./library.js";
 import { keepForOffline } from "./offline.js";
 
+/** Authors and year of a card's paper, as they are cited. */
+function paperOf({ paper }) {
+  if (!paper?.authors) return "";
+  const names = paper.authors.split(", ");
+  const cited = names.length > 2 ? `${names[0]} and others` : names.join(" and ");
+  return paper.year ? `${cited}, ${paper.year}` : cited;
+}
+
 function tileOf({ name, title }, card) {
   const link = make("a", { href: `studio.html?model=${encodeURIComponent(name)}` }, title);
-  const paper = card.paper?.year ? `${card.paper.authors.split(",")[0]} and others, ${card.paper.year}` : "";
+  const samples = make("img", { src: `exported/${name}/samples.png`, alt: `Samples of ${title}`, loading: "lazy" });
+  samples.addEventListener("error", () => samples.remove()); // not every model has some
   return make(
     "li",
     { className: "tile" },
-    make("img", { src: `exported/${name}/samples.png`, alt: `Samples of ${title}`, loading: "lazy" }),
+    samples,
     make(
       "div",
       { className: "text" },
       make("h2", {}, link),
       make("p", { className: "says" }, summaryOf(card)),
-      make("p", { className: "small quiet" }, paper),
+      make("p", { className: "small quiet" }, paperOf(card)),
       precisionTable(card),
     ),
   );

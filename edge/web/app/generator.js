@@ -98,7 +98,7 @@ export async function decode(model, z, rows) {
  *
  * Parallel vectors have no unique path on a sphere and get the straight line.
  */
-export function slerp(start, end, t) {
+function slerp(start, end, t) {
   const dot = (a, b) => a.reduce((sum, value, index) => sum + value * b[index], 0);
   const [from, to] = [Array.from(start), Array.from(end)];
   const lengths = Math.sqrt(dot(from, from) * dot(to, to));

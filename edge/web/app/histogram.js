@@ -49,7 +49,7 @@ export class Histogram {
 }
 
 /** About five round numbers from low to high. */
-export function ticks(low, high) {
+function ticks(low, high) {
   const rough = (high - low) / 5;
   const magnitude = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((each) => each * magnitude).find((each) => each >= rough);

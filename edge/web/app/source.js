@@ -50,7 +50,7 @@ const luma = (red, green, blue) => (red * 19595 + green * 38470 + blue * 7471 + 
  * @param {number[]} [area] left, top, width, height in it; all of it by default
  * @returns {{values: Uint8ClampedArray, marks: Uint8Array}}
  */
-export function fromImage(form, image, area = [0, 0, image.width, image.height]) {
+function fromImage(form, image, area = [0, 0, image.width, image.height]) {
   const { height, width, colours, channels, task } = form;
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
