@@ -130,7 +130,7 @@ def predict(weights, x):
 
     w1, b1, w2, b2 = weights
     hidden = np.maximum(x @ w1 + b1, 0)
-    return 1 / (1 + np.exp(-(hidden @ w2 + b2)))
+    return (1 + np.tanh((hidden @ w2 + b2) / 2)) / 2  # sigmoid, without an overflow of e^(-a)
 
 
 def train_by_keras(network, x, y, config):
