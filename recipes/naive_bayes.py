@@ -37,8 +37,8 @@ class Config:
     """Of missing pixels, samples and noise."""
     folder: str | None = None
     """Of the figures, new; None makes runs/naive_bayes-<time>."""
-    export: bool = True
-    """Write the fitted Bernoulli classifier as SavedModel and TFLite files, scored on the whole test split."""
+    no_files: bool = False
+    """Leave out the export: the Bernoulli classifier as SavedModel and TFLite files, scored on the whole test split."""
     publish: bool = False
     """Copy the export to exported/ when it scores better than what is there."""
     force: bool = False
@@ -47,7 +47,7 @@ class Config:
 
 PRESETS = {
     "digits": Config(),
-    "smoke": Config(train_pictures=200, test_pictures=60, export=False),
+    "smoke": Config(train_pictures=200, test_pictures=60, no_files=True),
     "mnist": Config(dataset="mnist"),
     "fashion_mnist": Config(dataset="fashion_mnist"),
 }
@@ -58,7 +58,7 @@ STYLES = {  # dashed lines are the generative ones
     LOGISTIC: (lesson.RED, "^", "-"),
     SVM: (lesson.ORANGE, "v", "-"),
 }
-NOT_OF_THE_RESULT = ("folder", "export", "publish", "force")
+NOT_OF_THE_RESULT = ("folder", "no_files", "publish", "force")
 MISSING = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)  # of the pixels
 PAPER = {
     "title": "Automatic Indexing: An Experimental Inquiry",
@@ -101,7 +101,7 @@ def run(config):
     teach_missing(teacher, config, fitted, x.mean(axis=0), test)
     teach_samples(teacher, config, fitted, data)
     teach_strange_pictures(teacher, config, fitted, test, data.image_shape)
-    if config.export or config.publish:
+    if config.publish or not config.no_files:
         hand_over(teacher, config, data, fitted[BERNOULLI])
     teacher.finish()
 

@@ -99,6 +99,14 @@ def test_sampling_is_right_within_its_error(sprinkler, method, query):
     assert np.abs(estimate.mean - exact).max() < 4 * estimate.error.max()
 
 
+def test_chains_visit_variables_of_many_states(grown):
+    evidence = {"g": "g1", "b": "b2"}
+    exact, _ = networks.enumerate_posterior(grown, "d", evidence)
+    estimate = networks.walk(grown, "d", evidence, 50, 1500, seed=4)
+    assert len(exact) == 4 and estimate.error.max() < 0.03
+    assert np.abs(estimate.mean - exact).max() < 4 * estimate.error.max()
+
+
 @pytest.mark.parametrize("method", ["reject", "weigh", "walk"])
 def test_the_errors_that_are_claimed_are_those_that_are_made(sprinkler, method):
     exact, _ = networks.enumerate_posterior(sprinkler, "rain", EVIDENCE)

@@ -104,7 +104,7 @@ def test_an_export_runs(path, precision):
     model = runtime.load(path.parent, precision)
     if model.main in ("log_prob", "score"):  # it judges
         ((name, value),) = model.signature(model.main).inputs.items()
-        inputs = np.random.default_rng(3).uniform(0, 1, (18, *value.shape)).astype(np.float32)
+        inputs = np.random.default_rng(3).uniform(-1, 1, (18, *value.shape)).astype(np.float32)
         answers = np.concatenate([list(model.run(model.main, **{name: each}).values()) for each in inputs])
         (shape,) = [value["shape"] for value in card["signatures"][model.main]["outputs"]]
         assert answers.shape == (18, *shape) and np.isfinite(answers).all() and np.ptp(answers, axis=0).min() > 0

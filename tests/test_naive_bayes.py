@@ -180,7 +180,7 @@ def test_bad_settings_are_one_sentence(name, words, sentence, tmp_path):
 def test_the_file_says_what_the_model_says(tmp_path, monkeypatch, capsys, black_and_white):
     """Export, then judge a picture of the digits without TensorFlow; publish only what is better."""
     monkeypatch.setattr(runner, "EXPORTED", tmp_path / "exported")
-    words = ("naive_bayes", "--preset", "smoke", "--export", "--publish", "--pseudo-count", "2.0", "--folder", "run")
+    words = ("naive_bayes", "--preset", "smoke", "--publish", "--pseudo-count", "2.0", "--folder", "run")
     code, _, err = run(tmp_path, *words)
     assert code == 0, err
     folder = tmp_path / "exported" / "naive_bayes_digits"
