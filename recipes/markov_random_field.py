@@ -302,6 +302,10 @@ def tell_noise(speaker, config, data):
         f"Wrong pixels in {len(truth)} test pictures",
         {name: {"%": f"{100 * share:.2f}"} for name, share in wrong.items()},
     )
+    speaker.say("")
+    speaker.say("""
+        Which is better depends on J. A strong coupling smooths fine strokes away; Gibbs, which sees all
+        states, follows it there, while ICM begins at the noisy picture and stops at the first maximum.""")
     errors = [(mrf.icm(posterior(strength), noisy) != truth).mean() for strength in STRENGTHS]
     shown = [("truth", truth), *results.items(), ("p(white), Gibbs", probable)]
     count = min(6, len(truth))
