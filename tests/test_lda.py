@@ -118,6 +118,7 @@ def test_bad_counts_are_one_sentence():
         lda.fit([[1, 0, 2]], start, 0, ETA)
     with pytest.raises(ValueError, match="topics must be at least 1, got 0"):
         lda.check([[1, 0, 2]], 0)
+    assert lda.first_guess([[1, 0, 2], [3, 0, 0]], 2, seed=0).min() > 0  # although nobody has the second word
     with pytest.raises(ValueError, match="topics must be at most 1"):
         lda.first_guess([[1, 0, 2]], 2, seed=0)
 
