@@ -37,7 +37,7 @@ class Config:
 PRESETS = {
     "lesson": Config(),
     "iris": Config(data="iris", components=3, most=6),
-    "smoke": Config(points=60, components=2, most=2, starts=1, iterations=20),
+    "smoke": Config(points=120, components=2, most=3, starts=2, iterations=20),
 }
 SHOWN = (0, 1, 2, 5, 10)  # iterations in the figure, and then the last one
 NAMES = ("first column", "second column")

@@ -31,7 +31,7 @@ class Config:
     """Of the Dirichlet prior of a text's shares: small means few topics in a text."""
     eta: float = 0.1
     """Of the Dirichlet prior of a topic's words: small means few words in a topic."""
-    starts: int = 3
+    starts: int = 4
     """Random first guesses; the one with the highest bound is kept."""
     iterations: int = 100
     """Of variational EM at most."""
@@ -85,8 +85,8 @@ def check(config):
     if config.more_topics and min(config.more_topics) < 1:
         raise ValueError(f"--more-topics must be numbers of at least 1, got {config.more_topics}")
     for name in ("alpha", "eta"):
-        if not 0 < getattr(config, name) < 1000:
-            raise ValueError(f"--{name} must be above 0 and below 1000, got {getattr(config, name)}")
+        if not 0 < getattr(config, name) <= 1:  # as in scikit-learn
+            raise ValueError(f"--{name} must be above 0 and at most 1, got {getattr(config, name)}")
 
 
 # --- texts ------------------------------------------------------------------------------------

@@ -244,7 +244,7 @@ def tell_snapshots(speaker, config):
         The Potts model melts at T_c = J / ln(1 + sqrt q), for q = 3 {mrf.critical_temperature(3):.4f} J. In the
         figure are states of {SNAPSHOT} x {SNAPSHOT} sites, {config.sweeps // 2} sweeps after a random start. Above T_c
         there is noise, below one label eats the others, at T_c there are islands of all sizes.""")
-    colours = matplotlib.colors.ListedColormap([lesson.BLUE, lesson.ORANGE, lesson.YELLOW])
+    colours = matplotlib.colors.ListedColormap([lesson.BLUE, lesson.YELLOW, lesson.RED])
     models = {"Ising": mrf.ising(SNAPSHOT, SNAPSHOT), "Potts, q = 3": mrf.potts(SNAPSHOT, SNAPSHOT, 3)}
     with speaker.figure("snapshots", 2, 3, (8, 5.8)) as axes:
         for row, (name, grid) in zip(axes, models.items(), strict=True):
@@ -302,6 +302,10 @@ def tell_noise(speaker, config, data):
         f"Wrong pixels in {len(truth)} test pictures",
         {name: {"%": f"{100 * share:.2f}"} for name, share in wrong.items()},
     )
+    speaker.say("")
+    speaker.say("""
+        Which is better depends on J. A strong coupling smooths fine strokes away; Gibbs, which sees all
+        states, follows it there, while ICM begins at the noisy picture and stops at the first maximum.""")
     errors = [(mrf.icm(posterior(strength), noisy) != truth).mean() for strength in STRENGTHS]
     shown = [("truth", truth), *results.items(), ("p(white), Gibbs", probable)]
     count = min(6, len(truth))

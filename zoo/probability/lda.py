@@ -20,6 +20,8 @@ are given, not fitted, and documents are rows of counts n_dw: words that are equ
 import numpy as np
 import tensorflow as tf
 
+UNSEEN = 0.01  # what a first guess has for words that no document has: a Dirichlet parameter must be positive
+
 
 def check(counts, topics):
     """Counts as float64 (D, V), or one sentence about what is wrong with them.
@@ -132,7 +134,7 @@ def first_guess(counts, topics, seed):
         distances = np.abs(rows - rows[chosen[-1]]).sum(axis=1) ** 2 + 1e-12
         nearest = np.minimum(nearest, distances) if len(chosen) > 1 else distances
     everything = as_rows(counts.sum(axis=0, keepdims=True))
-    return counts.mean() * len(counts) * (rows[chosen] + everything) / 2
+    return counts.mean() * len(counts) * (rows[chosen] + everything) / 2 + UNSEEN
 
 
 def fit(counts, start, alpha, eta, iterations=100, tolerance=1e-5, exactness=1e-6):

@@ -215,7 +215,6 @@ def sample(grid, labels, betas, sweeps, seed, sampler="gibbs"):
         raise ValueError(f"sweeps must be at least 1, got {sweeps}")
     checkerboard(grid)
 
-    @tf.function(jit_compile=True)
     def run(labels, beta, seed):
         energies = tf.TensorArray(tf.float64, sweeps, element_shape=beta.shape[:1])
         orders = tf.TensorArray(tf.float64, sweeps, element_shape=beta.shape[:1])
@@ -228,7 +227,8 @@ def sample(grid, labels, betas, sweeps, seed, sampler="gibbs"):
         return labels, energies.stack(), orders.stack(), shares / sweeps
 
     beta = tf.reshape(tf.constant(betas, tf.float32), (-1, 1, 1, 1))
-    results = run(tf.constant(labels, tf.int32), beta, tf.constant([seed, 0], tf.int32))
+    start = tf.constant(labels, tf.int32), beta, tf.constant([seed, 0], tf.int32)
+    results = tf.function(run, jit_compile=True).get_concrete_function(*start)(*start)
     return Chains(*(each.numpy() for each in results))
 
 
