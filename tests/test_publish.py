@@ -202,3 +202,27 @@ def test_each_figure_has_its_direction_and_its_allowance(name, best, good, bad):
     assert f"its {name.upper()} is {bad:.3f}, more than" in export._worse({name: bad}, {name: best})
     assert export._worse({name: float("nan")}, {name: best})
     assert (export._cost({name: good}) < export._cost({name: bad})) is True
+
+
+def test_a_likelihood_counts_for_more_than_an_fid():
+    best = {"fid": 1.0, "nll": 88.0}
+    assert export._worse({"fid": 3.0, "nll": 88.5}, best) is None  # few samples: their FID is all noise
+    assert "its NLL is 90.000" in export._worse({"fid": 1.0, "nll": 90.0}, best)
+
+
+def test_slow_models_are_timed_for_ten_seconds(monkeypatch):
+    class Slow:
+        main = "generate_from_seed"
+        runs = 0
+
+        def zeros(self):
+            return {}
+
+        def run(self, signature):
+            self.runs += 1
+
+    clock = iter(range(10_000))
+    monkeypatch.setattr(export.time, "perf_counter", lambda: 0.5 * next(clock))  # half a second for each look at it
+    slow = Slow()
+    assert export._latency(slow) == 500.0
+    assert slow.runs == 21

@@ -24,3 +24,10 @@ def test_directions_are_the_singular_vectors_of_the_first_kernel():
     np.testing.assert_allclose(np.abs(np.sum(directions * left.T, axis=1)), 1.0, atol=1e-4)
     np.testing.assert_allclose(np.linalg.norm(directions @ kernel, axis=1), strengths, rtol=1e-4)  # strongest first
     assert (directions[np.arange(len(directions)), np.abs(directions).argmax(axis=1)] > 0).all()
+
+
+def test_a_generator_without_latent_vector_has_a_batch_of_one():
+    endpoint = signatures.seed_endpoint(lambda seed: seed[:, None, None, None], (2, 3, 1))
+    assert [value.shape for value in endpoint.inputs] == [(1,)]
+    assert [value.shape for value in endpoint.outputs] == [(1, 2, 3, 1)]
+    np.testing.assert_array_equal(endpoint.function(np.array([7]))["image"], [[[[7]]]])
