@@ -177,5 +177,7 @@ def test_half_precision(same):
     assert np.isfinite(float(model.train_step(same)["loss"]))
     assert all(checks.moved(model.encoder, before))
     assert model.encoder.layers[1].compute_dtype == "bfloat16"
+    exact = model.decoder_average(model.encoder_average(same[0]))
+    np.testing.assert_array_equal(model(same[0]), exact)  # the pictures are not rounded
     for network in (model.encoder_average, model.decoder_average):  # what is exported
         assert {layer.compute_dtype for layer in network.layers} == {"float32"}
