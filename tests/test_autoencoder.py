@@ -91,8 +91,8 @@ def test_pca_is_a_linear_autoencoder_that_stands_still(digits):
 
 def test_a_linear_autoencoder_learns_the_principal_subspace(digits):
     """... and descent from anywhere ends there, at PCA's error, never below it."""
-    flat, error, pca = principal(digits, 5)
-    model = make(networks="linear", latent_dim=5)
+    flat, error, pca = principal(digits, 4)
+    model = make(networks="linear", latent_dim=4)
     rate = keras.optimizers.schedules.CosineDecay(0.02, 2000)
     model.compile(keras.optimizers.Adam(rate))
     pictures = tf.constant(flat.reshape(-1, 8, 8, 1))
@@ -103,7 +103,7 @@ def test_a_linear_autoencoder_learns_the_principal_subspace(digits):
     assert error * (1 - 1e-5) < reached < 1.01 * error
     learned, _ = np.linalg.qr(model.decoder.get_weights()[0].T)  # a basis of what the decoder can make
     overlap = np.linalg.svd(learned.T @ pca.decoder.get_weights()[0].T, compute_uv=False)
-    assert overlap.min() > 0.98
+    assert overlap.min() > 0.97
 
 
 # The step
@@ -177,5 +177,7 @@ def test_half_precision(same):
     assert np.isfinite(float(model.train_step(same)["loss"]))
     assert all(checks.moved(model.encoder, before))
     assert model.encoder.layers[1].compute_dtype == "bfloat16"
+    exact = model.decoder_average(model.encoder_average(same[0]))
+    np.testing.assert_array_equal(model(same[0]), exact)  # the pictures are not rounded
     for network in (model.encoder_average, model.decoder_average):  # what is exported
         assert {layer.compute_dtype for layer in network.layers} == {"float32"}

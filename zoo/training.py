@@ -28,6 +28,7 @@ class TrainedModel(keras.Model):
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
+        self.autocast = False  # what the averaged networks take is not rounded to the precision of training
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape=None):

@@ -228,7 +228,7 @@ class CVAE(training.TrainedModel):
         """Pictures (B, H, W, C) in [-1, 1] of [labels (B,), noise (B, D)], standard normal: z = mu_x + sigma_x eps."""
         labels, eps = inputs
         mean, log_variance = self.prior_average(labels, training=training)
-        return self.draw(labels, mean + tf.exp(0.5 * log_variance) * tf.cast(eps, tf.float32))
+        return self.draw(labels, mean + tf.exp(0.5 * log_variance) * eps)
 
     def draw(self, labels, z):
         """The mean of p(y|x,z) as a picture in [-1, 1], of labels (B,) and latent vectors (B, D)."""
@@ -244,8 +244,7 @@ class CVAE(training.TrainedModel):
         labels = tf.convert_to_tensor(labels)
         if bool(tf.reduce_any((labels < 0) | (labels >= self.classes))):
             raise ValueError(f"a label has numbers 0 to {self.classes - 1}, got {labels.numpy().tolist()}")
-        # Not `self(...)`, which would round the noise to the precision of training.
-        return self.call([labels, noise.normal(tf.cast(seeds, tf.int32), self.latent_dim)])
+        return self([labels, noise.normal(tf.cast(seeds, tf.int32), self.latent_dim)])
 
     def get_config(self):
         """The arguments of `__init__`."""
