@@ -20,7 +20,7 @@ def test_a_lesson_draws_asks_and_answers(name, tmp_path):
     assert "folder" in {field.name for field in dataclasses.fields(RECIPES[name].Config)}
     code, out, err = run(tmp_path, name, "--preset", "smoke")
     assert code == 0, err
-    for number in ("1.", "2.", "3."):
+    for number in ("1. ", "2. ", "3. "):
         assert sum(line.startswith(number) for line in out.splitlines()) == 2  # the question, and its answer
     assert "nan" not in out.lower().split()
     figures = sorted(only_run(tmp_path).glob("*.png"))
