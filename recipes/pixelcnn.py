@@ -3,7 +3,9 @@
     python -m recipes pixelcnn                              # 8x8 digits in black and white, no download
     python -m recipes pixelcnn --preset mnist --precision mixed_bfloat16 --publish
 
-FID is measured on the binarised pictures, generated and real.
+The second, on one core of an AMD EPYC (avx512_bf16) that other work shared: 2,309 s of training, 85.82 nats a picture
+on the test split, pixels drawn once; the exported files 86.0 on its first 500 pictures. FID 4.02, precision 0.66,
+recall 0.90 (n = 1,000), generated and real pictures binarised. Mean loss of each epoch: 94.3, 88.5, 87.0, 86.3.
 """
 
 from dataclasses import dataclass
