@@ -162,7 +162,8 @@ def draw_rows(path, title, rows, heads=None):
         heads: a text above each column, or None.
     """
     columns = len(rows[0][1])
-    figure = _figure((0.62 * columns + 1.6, 0.64 * len(rows) + 0.9))
+    widest = max(len(label) for label, _ in rows)
+    figure = _figure((0.66 * columns + 0.075 * widest + 0.3, 0.66 * len(rows) + 0.8))
     figure.suptitle(title, fontsize=10)
     panels = figure.subplots(len(rows), columns, squeeze=False)
     for axes, head in zip(panels[0], heads or [], strict=heads is not None):
