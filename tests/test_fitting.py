@@ -152,14 +152,11 @@ def test_large_whole_numbers_are_measured_not_counted():
 
 def test_a_family_that_some_fifth_cannot_do_without_stays_a_candidate():
     """All numbers together have a variance below their mean; without some fifth of them it is above."""
-    x = np.array([0.0, 1, 1, 2, 2, 2, 3, 3, 3, 6, 6, 0])
+    x = np.array([0.0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 5])
     assert x.var() < x.mean()
-    found = {}
-    for seed in range(20):
-        candidates, _ = fitting.rank({"binomial": FAMILIES["binomial"]}, x, seed)
-        found[seed] = candidates[0].held_out
-        assert candidates[0].parameters["n"] >= 6
-    assert -np.inf in found.values()
+    found = [fitting.rank({"binomial": FAMILIES["binomial"]}, x, seed)[0][0] for seed in (0, 1)]
+    assert found[0].parameters == found[1].parameters and found[0].parameters["n"] >= 5
+    assert found[0].held_out == -np.inf and np.isfinite(found[1].held_out)  # how the parts fall is up to the seed
 
 
 @pytest.mark.parametrize(
