@@ -78,7 +78,7 @@ def show_die(speak):
 
     from zoo.probability import distances
 
-    speak.section("1. A model of a die")
+    speak.section("Part 1: A model of a die")
     speak.say("""
         A loaded die P shows six in half of all throws. Three models Q of it; the mean log-likelihood of a
         throw is sum_k P(k) log Q(k), perplexity is exp of minus that: a fair die is as surprising as 6
@@ -114,7 +114,7 @@ def show_both(speak, config, first, second):
 
     from zoo.probability import distances
 
-    speak.section("2. Two laws on the line")
+    speak.section("Part 2: Two laws on the line")
     speak.say(f"""
         P is {config.p} with mean {config.p_mean:g} and standard deviation {config.p_sd:g},
         Q is {config.q} with mean {config.q_mean:g} and standard deviation {config.q_sd:g}.
@@ -211,7 +211,7 @@ def show_moving(speak, config):
     """Q moves away: KL explodes or is infinite, JS saturates at log 2, W_1 goes on."""
     import numpy as np
 
-    speak.section("3. Q moves away")
+    speak.section("Part 3: Q moves away")
     speak.say("""
         Now Q, with its shape and spread, is moved away from P, and so are two uniform laws, which at some
         distance have nothing in common. A GAN's generator is taught by the JS of its critic: where JS is
@@ -254,7 +254,7 @@ def show_descent(speak, config):
 
     spread = (config.p_sd + config.q_sd) / 2
     start = 3.0 * math.sqrt(3) * spread  # half as far again as where the supports part
-    speak.section("4. A generator follows the slope")
+    speak.section("Part 4: A generator follows the slope")
     speak.say(f"""
         A generator with one number theta, the mean of its uniform law, starts {start:.4g} from the mean of a
         uniform P, where the two do not overlap, and walks {STEPS} steps against the slope of a distance:
@@ -289,7 +289,7 @@ def show_lines(speak, config):
 
     from zoo.probability import distances
 
-    speak.section("5. Two parallel lines in the plane")
+    speak.section("Part 5: Two parallel lines in the plane")
     speak.say("""
         Pictures lie on thin surfaces in a space of many dimensions, and surfaces hardly ever meet. As in
         the WGAN paper, let P be on the line (0, U) and Q on (theta, U), with U uniform in [0, 1]:
@@ -318,7 +318,7 @@ def show_fid(speak, config):
 
     from zoo.probability import distances
 
-    speak.section("6. FID: Wasserstein of two Gaussians")
+    speak.section("Part 6: FID: Wasserstein of two Gaussians")
     speak.say("""
         FID takes features of real and generated pictures for Gaussian and computes W_2^2 of the two:
             FID = |m_P - m_Q|^2 + Tr(S_P + S_Q - 2 (S_P S_Q)^(1/2))

@@ -157,7 +157,7 @@ def show_relations(speak, config):
     tell(
         speak,
         f"""
-        1. Binomial -> Poisson. n tries, each a success with the small probability p = events / n,
+        (1) Binomial -> Poisson. n tries, each a success with the small probability p = events / n,
         events = {events:g}:
             C(n, k) p^k (1 - p)^(n - k) -> events^k e^(-events) / k!
             TV <= n p^2 = events^2 / n        (Le Cam)
@@ -168,7 +168,7 @@ def show_relations(speak, config):
     tell(
         speak,
         f"""
-        2. Binomial -> Normal. A sum of n small parts, each 1 with probability p = {chance:g}:
+        (2) Binomial -> Normal. A sum of n small parts, each 1 with probability p = {chance:g}:
             Z = (X - n p) / sqrt(n p (1 - p)) -> N(0, 1)        (central limit theorem)
             D <= 0.4748 (p^2 + (1 - p)^2) / sqrt(n p (1 - p))   (Berry, Esseen; constant: Shevtsova 2011)
         """,
@@ -178,7 +178,7 @@ def show_relations(speak, config):
     tell(
         speak,
         f"""
-        3. Geometric -> Exponential. Waiting for a success: m trials in a unit of time, each with
+        (3) Geometric -> Exponential. Waiting for a success: m trials in a unit of time, each with
         p = events / m, events = {events:g}:
             P(X / m > t) = (1 - events / m)^(m t) -> e^(-events t)
             D <= events / m
@@ -189,7 +189,7 @@ def show_relations(speak, config):
     tell(
         speak,
         f"""
-        4. Hypergeometric -> Binomial. n = {DRAWS} draws from a jar of N balls, a share {chance:g} of them
+        (4) Hypergeometric -> Binomial. n = {DRAWS} draws from a jar of N balls, a share {chance:g} of them
         marked. In a large jar it hardly matters whether a ball is put back: it hardly comes twice.
             TV <= P(some ball comes twice) <= n (n - 1) / (2 N)
         """,
@@ -256,7 +256,7 @@ def show_updating(speak, config):
     chance = config.chance
     print()
     speak.say(f"""
-        5. Beta and Bernoulli. What is believed of a coin's chance theta of heads, before and after flips:
+        (5) Beta and Bernoulli. What is believed of a coin's chance theta of heads, before and after flips:
             prior Beta(alpha, beta),  h heads and t tails  ->  posterior Beta(alpha + h, beta + t)    (Bayes)
             distance to the truth = E|theta - {chance:g}|, about sqrt(2 p (1 - p) / (pi n)) after n flips
         Three people start from other beliefs and see the same flips, of chance {chance:g}. Sceptic and

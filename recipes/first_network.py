@@ -61,7 +61,7 @@ def run(config):
     tell_network(speak, config, network, x)
     slope, first_fall = tell_step(speak, config, start, x, y)
 
-    speak.section("5. All steps, twice")
+    speak.section("Part 5: All steps, twice")
     speak.say("""
         keras.Model.fit repeats the step, and so does a loop of our own, from the same first weights.
         The loss of an epoch is measured before its step:
@@ -180,7 +180,7 @@ def gradients(weights, x, y):
 
 def tell_data(speak, config, x, y):
     """Say what the data are."""
-    speak.section("1. Data")
+    speak.section("Part 1: Data")
     speak.say(f"""
         One batch of {config.batch_size} rows x, each of {config.inputs} standard normal numbers, with a label y,
         0 or 1 by the flip of a coin. There is no rule in them: they can only be learned by heart.
@@ -194,7 +194,7 @@ def tell_network(speak, config, network, x):
     """Say what the network is, and push the first row through it."""
     import numpy as np
 
-    speak.section("2. Network")
+    speak.section("Part 2: Network")
     inputs, units = config.inputs, config.hidden
     speak.say(f"""
         {inputs} inputs, {units} hidden units, 1 output: {network.count_params()} numbers to learn. For B rows:
@@ -218,7 +218,7 @@ def tell_step(speak, config, start, x, y):
     def loss(weights):
         return float(np.mean((y - predict(weights, x)) ** 2))
 
-    speak.section("3. Loss and slope")
+    speak.section("Part 3: Loss and slope")
     here = loss(exact)
     found = gradients(exact, x, y)
     higher, lower = ([*exact[:2], exact[2] + side * SMALL * np.eye(len(exact[2]), 1), exact[3]] for side in (1, -1))
@@ -229,7 +229,7 @@ def tell_step(speak, config, start, x, y):
             (L(W2[0] + {SMALL:g}) - L(W2[0] - {SMALL:g})) / {2 * SMALL:g} = {by_difference:.7f}
             back-propagation: dL/dW2 = h^T (2 (p - y) / B * p (1 - p)), first number = {found[2][0, 0]:.7f}
     """)
-    speak.section("4. One step")
+    speak.section("Part 4: One step")
     stepped = [weight - config.learning_rate * gradient for weight, gradient in zip(exact, found, strict=True)]
     speak.say(f"""
         Every weight goes a little against its slope (SGD, rate {config.learning_rate:g}):
