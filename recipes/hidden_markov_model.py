@@ -3,6 +3,8 @@
 python -m recipes hidden_markov_model
 python -m recipes hidden_markov_model --ice-creams 1 1 3 1 1 --stay 0.9
 python -m recipes letters                                               # the same model on English text
+
+The default takes 10 s of one core of an AMD EPYC, imports included.
 """
 
 from dataclasses import dataclass
