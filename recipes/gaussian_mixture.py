@@ -1,8 +1,10 @@
 """Gaussian mixture: EM step by step, what it can do wrong, and how many Gaussians there should be.
 
-python -m recipes gaussian_mixture                              # points drawn from a known mixture
-python -m recipes gaussian_mixture --preset iris                # 150 flowers, four lengths each
-python -m recipes gaussian_mixture --data file:points.csv --components 3
+    python -m recipes gaussian_mixture                              # points drawn from a known mixture
+    python -m recipes gaussian_mixture --preset iris                # 150 flowers, four lengths each
+    python -m recipes gaussian_mixture --data file:points.csv --components 3
+
+The default takes 24 s of one core of an AMD EPYC, imports included.
 """
 
 from dataclasses import dataclass

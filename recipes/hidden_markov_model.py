@@ -1,8 +1,10 @@
 """Hidden Markov model: the weather of days long past, from a diary of ice creams.
 
-python -m recipes hidden_markov_model
-python -m recipes hidden_markov_model --ice-creams 1 1 3 1 1 --stay 0.9
-python -m recipes letters                                               # the same model on English text
+    python -m recipes hidden_markov_model
+    python -m recipes hidden_markov_model --ice-creams 1 1 3 1 1 --stay 0.9
+    python -m recipes letters                                               # the same model on English text
+
+The default takes 10 s of one core of an AMD EPYC, imports included.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,10 @@
 """Latent Dirichlet allocation: topics found in a heap of texts, known ones and those of the 20 newsgroups.
 
-python -m recipes lda                           # texts that a small grammar writes: the true topics are known
-python -m recipes lda --documents 50            # with fewer texts
-python -m recipes lda --preset newsgroups       # by scikit-learn, when it has them or can fetch them
+    python -m recipes lda                           # texts that a small grammar writes: the true topics are known
+    python -m recipes lda --documents 50            # with fewer texts
+    python -m recipes lda --preset newsgroups       # by scikit-learn, when it has them or can fetch them
+
+The default takes 25 s of one core of an AMD EPYC, imports included.
 """
 
 from dataclasses import dataclass

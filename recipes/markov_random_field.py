@@ -1,8 +1,10 @@
 """Markov random field: a magnet that melts, checked against exact solutions, and pictures freed of noise.
 
-python -m recipes markov_random_field
-python -m recipes markov_random_field --size 24 --sweeps 2000
-python -m recipes markov_random_field --preset mnist            # pictures by TensorFlow Datasets
+    python -m recipes markov_random_field
+    python -m recipes markov_random_field --size 24 --sweeps 2000
+    python -m recipes markov_random_field --preset mnist            # pictures by TensorFlow Datasets
+
+The default takes about 35 s of one core of an AMD EPYC, imports included.
 """
 
 from dataclasses import dataclass

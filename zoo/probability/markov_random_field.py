@@ -26,6 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 MOST_STATES = 1_000_000  # of a grid that is enumerated
+WORTH_COMPILING = 50  # sweeps; XLA takes a second or two to compile
 SAMPLERS = ("gibbs", "metropolis")
 
 
@@ -196,7 +197,7 @@ class Chains(NamedTuple):
 
 
 def sample(grid, labels, betas, sweeps, seed, sampler="gibbs"):
-    """Run chains, in one compiled loop.
+    """Run chains, in one loop without Python.
 
     Args:
         grid: `Grid`.
@@ -228,7 +229,7 @@ def sample(grid, labels, betas, sweeps, seed, sampler="gibbs"):
 
     beta = tf.reshape(tf.constant(betas, tf.float32), (-1, 1, 1, 1))
     start = tf.constant(labels, tf.int32), beta, tf.constant([seed, 0], tf.int32)
-    results = tf.function(run, jit_compile=True).get_concrete_function(*start)(*start)
+    results = tf.function(run, jit_compile=sweeps >= WORTH_COMPILING).get_concrete_function(*start)(*start)
     return Chains(*(each.numpy() for each in results))
 
 
