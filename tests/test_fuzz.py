@@ -157,6 +157,8 @@ def test_the_converters_reason_may_stand_in_a_card():
     words = [sys.executable, "-c", "import sys; sys.exit('first\\nerror: \\033[31mred\\tline\\nlast')"]
     child = subprocess.run(words, capture_output=True, text=True)
     assert tflite._reason(child) == " [31mred line"
+    words[2] = "import os, sys; print('a warning', file=sys.stderr, flush=True); os.kill(os.getpid(), 9)"
+    assert tflite._reason(subprocess.run(words, capture_output=True, text=True)) == "it crashed with signal 9"
 
 
 def test_links_that_leave_the_folder(folder, tmp_path, monkeypatch):

@@ -39,7 +39,7 @@ def convert(draft, card):
     asked_for = [precision for precisions in TOGETHER for precision in precisions]
     reasons = {precision: "it was not asked for" for precision in SUFFIXES if precision not in asked_for}
     if "generate_from_seed" not in card["signatures"]:
-        reasons["int8"] = "its ranges would have to be measured on real pictures, which git does not hold"
+        reasons["int8"] = "its ranges would have to be measured on real data, which git does not hold"
     lasting = {key: value for key, value in card.items() if key != "files"}
     (draft / "convert.json").write_text(json.dumps(lasting))
     for precisions in TOGETHER:
@@ -63,6 +63,8 @@ def convert(draft, card):
 
 def _reason(child):
     """The line of the converter's output that says what is wrong, without control characters: it goes into the card."""
+    if child.returncode < 0:
+        return f"it crashed with signal {-child.returncode}"
     lines = child.stderr.strip().splitlines() or [f"exit code {child.returncode}"]
     errors = [line.split("error:", 1)[1].strip() for line in lines if "error:" in line]
     return "".join(each if each.isprintable() else " " for each in (errors or lines[-1:])[0][:300])
