@@ -72,6 +72,8 @@ class Config:
     """Of the figures and the export, new; None makes runs/anomaly-<time>."""
     publish: bool = False
     """Copy the export to exported/ when its AUROC is higher than that of what is there."""
+    force: bool = False
+    """With --publish: copy it even when it is not."""
 
 
 REAL = {"epochs": 2, "batch_size": 128, "latent_dim": 10, "importance_samples": 5}
@@ -134,6 +136,8 @@ def check(config):
         )
     if config.dataset in TABLES and (config.leave_out or config.ship):
         raise ValueError(f"{config.dataset} has anomalies of its own: --leave-out and --ship are for pictures")
+    if config.dataset in TABLES and config.precision != "float32":
+        raise ValueError(f"--precision must be float32 for rows, got {config.precision}")
 
 
 def load(config):
@@ -174,7 +178,7 @@ def learn_pictures(config, data):
         scored = {}
         for split in anomaly.SPLITS:
             pictures = getattr(data, split).images
-            scored[split] = score(pictures) | {name: other(pixels(pictures)) for name, other in others.items()}
+            scored[split] = score(pictures) | {method: other(pixels(pictures)) for method, other in others.items()}
             scored[split]["PCA, relative"] = scored[split]["PCA"] / anomaly.energy(pixels(pictures))
         cases.append(anomaly.make_case(name, scored, {split: ~where for split, where in strange.items()}, strange))
         if name == (config.ship or names[0]):
@@ -292,13 +296,13 @@ def learn_rows(config, data):
 
     encoding = tabular.Encoding.fit(data.train.rows, data.columns)
     encoded = {split: encoding(getattr(data, split).rows).numpy() for split in ("train", *anomaly.SPLITS)}
-    with training.full_precision():
-        network = make_row_autoencoder(encoded["train"].shape[1], config.latent_dim, 4 * config.width)
+    network = make_row_autoencoder(encoded["train"].shape[1], config.latent_dim, 4 * config.width)
     steps = config.epochs * -(-len(encoded["train"]) // config.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.01)
     network.compile(keras.optimizers.Adam(schedule), loss=encoding.error)
     began = time.perf_counter()
-    network.fit(encoded["train"], encoded["train"], config.batch_size, config.epochs, verbose=0)
+    stop = training.StopOnNaN()
+    network.fit(encoded["train"], encoded["train"], config.batch_size, config.epochs, verbose=0, callbacks=[stop])
     seconds = time.perf_counter() - began
     print(f"{len(encoded['train'])} ordinary rows, {seconds:.0f} s of training", flush=True)
 
@@ -373,7 +377,9 @@ def ship(detector, method, threshold, config, data, folder):
 
     from zoo import anomaly_export, export, hardware
 
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("folder", "publish")}
+    settings = dataclasses.asdict(config)
+    for option in ("folder", "publish", "force"):
+        del settings[option]
     machine = {"precision": config.precision, "machine": hardware.machine()}
     card = {
         "name": f"anomaly_{data.name}",
@@ -391,4 +397,4 @@ def ship(detector, method, threshold, config, data, folder):
     runner.print_card(card)
     print(f"the {method} is exported, its AUROC is the highest on the validation split: {folder / 'export'}")
     if config.publish:
-        print(f"published: {export.publish(folder / 'export', runner.EXPORTED)}")
+        print(f"published: {export.publish(folder / 'export', runner.EXPORTED, config.force)}")

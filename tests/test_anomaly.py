@@ -179,6 +179,10 @@ def test_rows_are_scored_and_exported_with_all_preprocessing(rows_run):
         (["--leave-out", "11"], "handwritten digits (8x8) has no class '11': there are 0, 1, 2"),
         (["--leave-out", "1", "2", "--ship", "3"], "--ship must be a class that is left out (1, 2), got '3'"),
         (["--dataset", "flows", "--leave-out", "1"], "flows has anomalies of its own"),
+        (
+            ["--dataset", "flows", "--precision", "mixed_bfloat16"],
+            "--precision must be float32 for rows, got mixed_bfloat16",
+        ),
         (["--quantile", "1"], "--quantile between 0 and 1"),
         (["--batch-size", "5000"], "the batch size must be 1 to 1130 (the pictures there are), got 5000"),
         (["--width", "0"], "--width must be at least 1, got 0"),
