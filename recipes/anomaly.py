@@ -18,7 +18,8 @@ has them.
 
 All are compared with PCA of as many components, an isolation forest and a one-class SVM. The validation split sets the
 thresholds (a quantile of its ordinary examples) and says which of the autoencoder's scores that draw no noise is
-exported; every printed measure is of the test split. Means over the ten digits and over the nine kinds of attack:
+exported; every printed measure is of the test split. Means over the ten digits and over the nine kinds of attack, of
+which the first row is the error of the autoencoder:
 
                             digits, AUROC    FPR at 95 % TPR      flows, AUROC    FPR at 95 % TPR
     squared error                   0.929               0.23             0.979               0.05
@@ -28,11 +29,9 @@ exported; every printed measure is of the test split. Means over the ten digits 
     PCA                             0.856               0.41             0.878               0.18
     isolation forest                0.735               0.61             0.842               0.21
     one-class SVM                   0.655               0.74             0.892               0.23
-
-(Of the flows the first row is the error of the autoencoder.)
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from recipes import lesson, runner
@@ -153,6 +152,9 @@ def load(config):
     unknown = [name for name in names if name not in data.class_names]
     if unknown:
         raise ValueError(f"{data.title} has no class {unknown[0]!r}: there are {', '.join(data.class_names)}")
+    for name in names:
+        if any(data.class_names.index(name) not in split.labels for split in (data.validation, data.test)):
+            raise ValueError(f"{data.title}: no {name!r} among the validation or among the test pictures")
     if config.ship not in (None, *names):
         raise ValueError(f"--ship must be a class that is left out ({', '.join(names)}), got {config.ship!r}")
     return data
@@ -373,11 +375,9 @@ def make_row_autoencoder(size, latent_dim, width):
 
 def ship(detector, method, threshold, config, data, folder):
     """Export a detector, score every file of it on the test split, and publish it when that is asked for."""
-    import dataclasses
-
     from zoo import anomaly_export, export, hardware
 
-    settings = dataclasses.asdict(config)
+    settings = asdict(config)
     for option in ("folder", "publish", "force"):
         del settings[option]
     machine = {"precision": config.precision, "machine": hardware.machine()}

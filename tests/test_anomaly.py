@@ -173,6 +173,15 @@ def test_rows_are_scored_and_exported_with_all_preprocessing(rows_run):
     np.testing.assert_array_equal(np.array(back, np.float32), data.test.rows[:90])
 
 
+def test_a_class_that_is_too_rare_to_be_tested_gets_a_sentence(tmp_path):
+    for number, name in enumerate([*["often"] * 30, "once"]):
+        (tmp_path / "own" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 8 * number, np.uint8)).save(tmp_path / "own" / name / f"{number}.png")
+    code, _, err = run(tmp_path, "anomaly", "--dataset", "folder:own", "--leave-out", "once")
+    assert code == 2 and "no 'once' among the validation or among the test pictures" in err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
