@@ -108,11 +108,15 @@ def run(config, resume=None):
     last = config.codes - 1
     codes = signatures.Value("codes", (None, *model.grid), "int32", "indices into the codebook", (0, last))
     reconstruction = signatures.image_value("reconstruction", shape)
+
+    def reconstruct(image):  # not model(image), within which Keras reads the codebook in the precision of training
+        return {"reconstruction": model.decode(model.encode(image))}
+
     endpoints = {
         "generate_from_seed": signatures.seed_endpoint(model.generate, shape),
         "encode": signatures.Endpoint(lambda image: {"codes": model.encode(image)}, (image,), (codes,)),
         "decode": signatures.Endpoint(lambda codes: {"image": model.decode(codes)}, (codes,), (image,)),
-        "reconstruct": signatures.Endpoint(lambda image: {"reconstruction": model(image)}, (image,), (reconstruction,)),
+        "reconstruct": signatures.Endpoint(reconstruct, (image,), (reconstruction,)),
     }
     card = {
         "name": f"vq_vae_{data.name}",
@@ -155,5 +159,5 @@ def _pairs(pictures, model):
     """Each picture followed by its reconstruction."""
     import numpy as np
 
-    pairs = np.stack([pictures, model(pictures).numpy()], axis=1)  # (N, 2, H, W, C)
+    pairs = np.stack([pictures, model.decode(model.encode(pictures)).numpy()], axis=1)  # (N, 2, H, W, C)
     return pairs.reshape(-1, *pictures.shape[1:])  # (2 N, H, W, C)
