@@ -48,7 +48,7 @@ PRESETS = {
     "digits": Config(samples=1000),
     "smoke": Config(epochs=1, batch_size=128, width=8, recognition_width=8, latent_dim=4, samples=400),
     "mnist": Config(dataset="mnist", epochs=16, batch_size=128, latent_dim=16, recognition_width=24),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=16, batch_size=128, latent_dim=16, recognition_width=24),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=14, batch_size=128, latent_dim=16, recognition_width=24),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,
