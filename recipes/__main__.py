@@ -11,7 +11,7 @@ import pathlib
 import sys
 import traceback
 
-from recipes import runner
+from recipes import lesson, runner
 
 HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parent
@@ -67,6 +67,8 @@ def _main(argv):
         description=_description(recipe, preset),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
+    if getattr(recipe, "KIND", None) == "lesson":
+        lesson.import_quietly()
     if folder is not None:
         recipe.run(config, resume=pathlib.Path(folder))
     else:

@@ -6,7 +6,16 @@
 Each training picture is damaged anew each time it is seen: normal noise, salt and pepper, or a square painted over
 (zoo/datasets/corruptions.py). The test pictures are damaged in these ways and in one that was kept out of training,
 speckle. The settings of both filters are chosen for each kind of damage, on validation pictures; the autoencoder is
-told nothing. PSNR is of the squared error over all pictures of a kind.
+told nothing. PSNR is of the squared error over all pictures of a kind. The second, on one core of an AMD EPYC
+(avx512_bf16), 12 epochs in 267 s of training; dB of 1,000 test pictures damaged in each way:
+
+                       normal    salt and pepper    occlusion    speckle, never seen
+    damaged              15.9               12.0         15.5                   15.0
+    median               17.9               18.5         14.5                   16.8
+    non-local means      19.2               16.2         15.4                   17.5
+    autoencoder          22.3               21.8         21.3                   20.8
+
+SSIM agrees: 0.81 to 0.84 for the autoencoder, 0.49 to 0.78 for what it was given.
 """
 
 from dataclasses import dataclass
@@ -45,7 +54,7 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(),
     "smoke": Config(epochs=1, batch_size=128, width=4, latent_dim=4, samples=60),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=16, batch_size=128, latent_dim=24, width=12, samples=1000),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=12, batch_size=128, latent_dim=24, width=12, samples=1000),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,

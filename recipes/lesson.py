@@ -27,6 +27,16 @@ WIDTH = 100  # characters of a printed line
 QUESTIONS = 3
 
 
+def import_quietly():
+    """Import TensorFlow and TensorFlow Probability, and look for GPUs, without the notices that these print."""
+    with runner.quiet():
+        import tensorflow as tf
+        import tensorflow_probability as tfp
+
+        tf.config.list_physical_devices("GPU")
+        return tfp.distributions
+
+
 class Lesson:
     """One walk through a lesson: it speaks, shows tables, draws figures and ends with three questions.
 

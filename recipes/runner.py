@@ -98,7 +98,7 @@ def start(recipe, config, folder=None):
     several_hosts = config.strategy == "multi_worker"
     if several_hosts and folder is None and config.folder is None:
         raise ValueError("--strategy multi_worker needs --folder: one that every host sees")
-    with _quiet():
+    with quiet():
         import keras
         import tensorflow as tf
 
@@ -374,7 +374,7 @@ def training_facts(run, seconds):
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Keep TensorFlow's start-up notices, which no setting turns off, out of stderr; errors are exceptions and stay."""
     sys.stderr.flush()
     saved = os.dup(2)

@@ -11,7 +11,8 @@ from zoo.datasets import csv_files
     [
         ("x\n1\n2.5\n-3e2\n", None, ("x", [1, 2.5, -300])),
         ("1\n2\n\n3\n", None, ("1", [1, 2, 3])),
-        ("\ufeffage, height\r\n1,10\r\n2,20\r\n", "height", ("height", [10, 20])),
+        ("\ufeffage, height\r\n1,10\r\n2,20\r\n", "age", ("age", [1, 2])),
+        ("age, height\n1, 10\n", "height", ("height", [10])),
         ("a;b\n1;2\n3;4\n", "a", ("a", [1, 3])),
         ("a\tb\n1\t2\n", "b", ("b", [2])),
         ("1,2\n3,4\n", "2", ("2", [2, 4])),
