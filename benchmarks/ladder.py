@@ -50,7 +50,7 @@ def draw(figure, ladders):
     panels[0].axvline(1, color="#d55e00", linewidth=1)
     for panel in panels[1:]:
         panel.set_xscale("log")
-        panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 3)))
         panel.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
         panel.minorticks_off()
     panels[0].set_yticks(range(len(ladders)), labels=[ladder[0].name for ladder in ladders], fontsize=8)

@@ -24,7 +24,7 @@ import time
 from edge import cards, conditions, drawing, judging, runtime
 
 # Figure of quality in a card -> how it is shown.
-FIGURES = {"fid": "FID", "nll": "NLL", "psnr": "PSNR", "auroc": "AUROC", "accuracy": "accuracy"}
+FIGURES = {"nll": "NLL", "fid": "FID", "psnr": "PSNR", "auroc": "AUROC", "accuracy": "accuracy"}
 READABLE_PIXELS = 112  # on the screen, for the side of one picture
 
 

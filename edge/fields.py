@@ -91,7 +91,7 @@ CARD = {
     "name": (is_name, "a plain name of at most 100 characters"),
     "title": (is_text, "text"),
     "task": (is_text, "text"),
-    "latent_dim": (is_size, "a whole number"),
+    "latent_dim": (lambda value: value is None or is_size(value), "a whole number, or null where there is no vector"),
     "labels": (lambda value: is_list(value, is_text, 100_000), "a list of names"),
     "vocabulary": (
         lambda value: is_list(value, lambda word: word == "" or is_text(word), 1_000_000),

@@ -13,8 +13,8 @@ PRECISIONS = ("fp32", "fp16", "dynamic", "int8")
 # The figure that files of a model are compared by is the first of these that they have: whether more is better, and how
 # much of it a file may lose and still be shipped: a share of fp32's, and an amount. As in zoo/export.py.
 FIGURES = {
-    "fid": (False, 0.10, 0.0),
     "nll": (False, 0.0, 1.0),
+    "fid": (False, 0.10, 0.0),
     "psnr": (True, 0.0, 0.3),
     "auroc": (True, 0.0, 0.01),
     "accuracy": (True, 0.0, 0.01),

@@ -18,7 +18,8 @@ has them.
 
 All are compared with PCA of as many components, an isolation forest and a one-class SVM. The validation split sets the
 thresholds (a quantile of its ordinary examples) and says which of the autoencoder's scores that draw no noise is
-exported; every printed measure is of the test split. Means over the ten digits and over the nine kinds of attack:
+exported; every printed measure is of the test split. Means over the ten digits and over the nine kinds of attack, of
+which the first row is the error of the autoencoder:
 
                             digits, AUROC    FPR at 95 % TPR      flows, AUROC    FPR at 95 % TPR
     squared error                   0.929               0.23             0.979               0.05
@@ -28,11 +29,9 @@ exported; every printed measure is of the test split. Means over the ten digits 
     PCA                             0.856               0.41             0.878               0.18
     isolation forest                0.735               0.61             0.842               0.21
     one-class SVM                   0.655               0.74             0.892               0.23
-
-(Of the flows the first row is the error of the autoencoder.)
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from recipes import lesson, runner
@@ -72,6 +71,8 @@ class Config:
     """Of the figures and the export, new; None makes runs/anomaly-<time>."""
     publish: bool = False
     """Copy the export to exported/ when its AUROC is higher than that of what is there."""
+    force: bool = False
+    """With --publish: copy it even when it is not."""
 
 
 REAL = {"epochs": 2, "batch_size": 128, "latent_dim": 10, "importance_samples": 5}
@@ -134,6 +135,8 @@ def check(config):
         )
     if config.dataset in TABLES and (config.leave_out or config.ship):
         raise ValueError(f"{config.dataset} has anomalies of its own: --leave-out and --ship are for pictures")
+    if config.dataset in TABLES and config.precision != "float32":
+        raise ValueError(f"--precision must be float32 for rows, got {config.precision}")
 
 
 def load(config):
@@ -149,6 +152,9 @@ def load(config):
     unknown = [name for name in names if name not in data.class_names]
     if unknown:
         raise ValueError(f"{data.title} has no class {unknown[0]!r}: there are {', '.join(data.class_names)}")
+    for name in names:
+        if any(data.class_names.index(name) not in split.labels for split in (data.validation, data.test)):
+            raise ValueError(f"{data.title}: no {name!r} among the validation or among the test pictures")
     if config.ship not in (None, *names):
         raise ValueError(f"--ship must be a class that is left out ({', '.join(names)}), got {config.ship!r}")
     return data
@@ -174,7 +180,7 @@ def learn_pictures(config, data):
         scored = {}
         for split in anomaly.SPLITS:
             pictures = getattr(data, split).images
-            scored[split] = score(pictures) | {name: other(pixels(pictures)) for name, other in others.items()}
+            scored[split] = score(pictures) | {method: other(pixels(pictures)) for method, other in others.items()}
             scored[split]["PCA, relative"] = scored[split]["PCA"] / anomaly.energy(pixels(pictures))
         cases.append(anomaly.make_case(name, scored, {split: ~where for split, where in strange.items()}, strange))
         if name == (config.ship or names[0]):
@@ -292,13 +298,13 @@ def learn_rows(config, data):
 
     encoding = tabular.Encoding.fit(data.train.rows, data.columns)
     encoded = {split: encoding(getattr(data, split).rows).numpy() for split in ("train", *anomaly.SPLITS)}
-    with training.full_precision():
-        network = make_row_autoencoder(encoded["train"].shape[1], config.latent_dim, 4 * config.width)
+    network = make_row_autoencoder(encoded["train"].shape[1], config.latent_dim, 4 * config.width)
     steps = config.epochs * -(-len(encoded["train"]) // config.batch_size)
     schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.01)
     network.compile(keras.optimizers.Adam(schedule), loss=encoding.error)
     began = time.perf_counter()
-    network.fit(encoded["train"], encoded["train"], config.batch_size, config.epochs, verbose=0)
+    stop = training.StopOnNaN()
+    network.fit(encoded["train"], encoded["train"], config.batch_size, config.epochs, verbose=0, callbacks=[stop])
     seconds = time.perf_counter() - began
     print(f"{len(encoded['train'])} ordinary rows, {seconds:.0f} s of training", flush=True)
 
@@ -369,11 +375,11 @@ def make_row_autoencoder(size, latent_dim, width):
 
 def ship(detector, method, threshold, config, data, folder):
     """Export a detector, score every file of it on the test split, and publish it when that is asked for."""
-    import dataclasses
-
     from zoo import anomaly_export, export, hardware
 
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("folder", "publish")}
+    settings = asdict(config)
+    for option in ("folder", "publish", "force"):
+        del settings[option]
     machine = {"precision": config.precision, "machine": hardware.machine()}
     card = {
         "name": f"anomaly_{data.name}",
@@ -391,4 +397,4 @@ def ship(detector, method, threshold, config, data, folder):
     runner.print_card(card)
     print(f"the {method} is exported, its AUROC is the highest on the validation split: {folder / 'export'}")
     if config.publish:
-        print(f"published: {export.publish(folder / 'export', runner.EXPORTED)}")
+        print(f"published: {export.publish(folder / 'export', runner.EXPORTED, config.force)}")

@@ -68,6 +68,8 @@ def run(config):
     numbers = (config.per_class, config.generated, config.generator_steps, config.generator_width)
     if min(*numbers, config.classifier_steps, config.classifier_width, len(config.seeds)) < 1 or config.batch_size < 2:
         raise ValueError("pictures, steps, widths and seeds: at least 1 of each, and a batch size of 2")
+    if not config.r1_gamma >= 0:
+        raise ValueError(f"--r1-gamma must be 0 or more, got {config.r1_gamma}")
 
     import keras
     import numpy as np
@@ -78,7 +80,7 @@ def run(config):
     data = images.load(config.dataset)
     classes = len(data.class_names)
     if classes < 2 or np.bincount(data.train.labels, minlength=classes).min() < config.per_class:
-        raise ValueError(f"{data.title} has not {config.per_class} training pictures in each of two classes or more")
+        raise ValueError(f"{data.title} lacks {config.per_class} training pictures in each of two classes or more")
     folder = runner.new_folder("augmentation", config.folder)
     accuracies, shown = {}, {}
     for seed in config.seeds:

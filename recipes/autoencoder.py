@@ -5,10 +5,10 @@
     python -m recipes autoencoder --networks dense --bottlenecks 2 8 32
 
 Two lessons are in the run's folder. bottleneck.png: the error of a code of D numbers, for PCA, for a linear
-autoencoder, which cannot do better, and for one with hidden layers, which can. sampling.png: pictures of codes that
-were drawn, not encoded. The codes of the data fill a small part of any simple region, so most codes drawn from N(0, I)
-or from the box around the codes are of nothing; a density that is fitted to the codes helps, and so does a VAE, which
-is trained to have codes that look as if drawn from N(0, I).
+autoencoder, which on the training pictures cannot do better, and for one with hidden layers, which can. sampling.png:
+pictures of codes that were drawn, not encoded. The codes of the data fill a small part of any simple region, so most
+codes drawn from N(0, I) or from the box around the codes are of nothing; a density that is fitted to the codes helps,
+and so does a VAE, which is trained to have codes that look as if drawn from N(0, I).
 """
 
 from dataclasses import dataclass
@@ -96,8 +96,9 @@ def run(config, resume=None):
     pixels = int(np.prod(data.image_shape))
     if config.bottlenecks and max(config.bottlenecks) >= min(pixels, len(data.train.images)):
         raise ValueError(f"--bottlenecks must be less than the {pixels} pixels and the training pictures there are")
-    if config.prior_components < 1:
-        raise ValueError(f"--prior-components must be at least 1, got {config.prior_components}")
+    pictures = len(data.train.images)
+    if not 1 <= config.prior_components <= pictures:
+        raise ValueError(f"--prior-components must be 1 to the {pictures} pictures, got {config.prior_components}")
     steps = images.steps_per_epoch(data.train, config.batch_size)
 
     def batches(first_epoch, context):
@@ -107,7 +108,7 @@ def run(config, resume=None):
     with run.scope():
         model = _compiled(config, data, config.networks, config.latent_dim, config.epochs, run.jit_compile)
     shown = images.to_float(data.validation.images[:50])
-    grid = callbacks.SampleGrid(run.folder / "samples", lambda: _side_by_side(shown, model(shown).numpy()))
+    grid = callbacks.SampleGrid(run.folder / "samples", lambda: callbacks.side_by_side(shown, model(shown).numpy()))
     model, seconds = runner.fit(run, model, batches, steps, [grid])
 
     test = pairs.Pairs(*[data.test.images[: config.samples]] * 2)
@@ -118,7 +119,8 @@ def run(config, resume=None):
     trivial = {f"PCA, {config.latent_dim} components": pairs.score(test, _pca(data, config.latent_dim, test.targets))}
     sampling = _sampling(run.folder / "sampling.png", config, data, model, batches)
     codes = _encode(model, images.to_float(data.test.images))
-    latent_space.draw_scatter(run.folder / "scatter.png", codes, data.test.labels, data.class_names)
+    if config.latent_dim > 1:
+        latent_space.draw_scatter(run.folder / "scatter.png", codes, data.test.labels, data.class_names)
 
     image = signatures.image_value("image", data.image_shape)
     z = signatures.latent_value("z", config.latent_dim, "code")
@@ -195,13 +197,6 @@ def _in_parts(function, inputs):
 
 def _encode(model, pictures):
     return _in_parts(lambda part: model.encoder_average(part, training=False), pictures)
-
-
-def _side_by_side(pictures, made):
-    """Each picture followed by what was made of it."""
-    import numpy as np
-
-    return np.stack([pictures, made], axis=1).reshape(-1, *pictures.shape[1:])  # (2 N, H, W, C)
 
 
 def _pca(data, components, shown):
@@ -308,9 +303,8 @@ def _sampling(path, config, data, model, batches):
     twin.compile(optimizer=keras.optimizers.Adam(schedule))
     twin.fit(batches(0, None), epochs=config.epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
     made["VAE, N(0, I)"] = _in_parts(twin.generate, seeds.numpy())
-    latent_space.draw_rows(
-        path, "Pictures of codes that were drawn in five ways", [(name, each[:12]) for name, each in made.items()]
-    )
+    rows = [(name, each[:12]) for name, each in made.items()]
+    latent_space.draw_rows(path, "Pictures of codes: drawn in four ways, of test pictures, of a VAE", rows)
     evaluator = runner.find_evaluator(data)
     if evaluator is None:
         return None

@@ -54,8 +54,8 @@ STEPS = (-2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.5)  # of a tra
 
 def run(config, resume=None):
     """Data, model, training, traversals, score, export."""
-    if not config.beta >= 0:
-        raise ValueError(f"--beta must be 0 or more, got {config.beta}")
+    if config.dataset == "sprites" and (config.image_size or config.channels):
+        raise ValueError("sprites are 16x16 and grey: leave --image-size and --channels out")
     run = runner.start("beta_vae", config, resume)
 
     import keras

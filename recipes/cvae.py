@@ -59,6 +59,7 @@ PRESETS = {
         precision="mixed_bfloat16",
     ),
 }
+FITTED = 20_000  # training pictures, at most, whose latent vectors the Gaussians of the classes are fitted to
 
 
 def run(config, resume=None):
@@ -74,6 +75,10 @@ def run(config, resume=None):
 
     data = images.load(config.dataset, config.image_size, config.channels)
     told = conditions.by_label(data)
+    counts = np.bincount(data.train.labels[:FITTED], minlength=len(data.class_names))
+    if counts.min() < 2:
+        name = data.class_names[counts.argmin()]
+        raise ValueError(f"every class needs 2 training pictures or more, {name} has {counts.min()}")
     steps = images.steps_per_epoch(data.train, config.batch_size)
 
     def batches(first_epoch, context):
@@ -136,13 +141,13 @@ def run(config, resume=None):
 
 
 def _fit_prior(model, data, config):
-    """A Gaussian for each class, of one latent vector of each of (at most) 20,000 training pictures."""
+    """A Gaussian for each class, of one latent vector of each of (at most) `FITTED` training pictures."""
     import numpy as np
 
     from zoo.autoencoders import priors
     from zoo.datasets import images
 
-    pictures, labels = images.to_float(data.train.images[:20_000]), data.train.labels[:20_000].astype(np.int32)
+    pictures, labels = images.to_float(data.train.images[:FITTED]), data.train.labels[:FITTED].astype(np.int32)
     latents = []
     random = np.random.default_rng(config.seed)
     for part in np.array_split(np.arange(len(pictures)), -(-len(pictures) // 500)):

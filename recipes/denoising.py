@@ -95,12 +95,7 @@ def run(config, resume=None):
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
         model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=run.jit_compile)
     shown = corruptions.mixed(images.to_float(data.validation.images[:50]), (config.seed, 1)).numpy()
-
-    def draw_shown():
-        both = np.stack([shown, model(shown).numpy()], axis=1)  # (N, 2, H, W, C)
-        return both.reshape(-1, *data.image_shape)
-
-    grid = callbacks.SampleGrid(run.folder / "samples", draw_shown)
+    grid = callbacks.SampleGrid(run.folder / "samples", lambda: callbacks.side_by_side(shown, model(shown).numpy()))
     model, seconds = runner.fit(run, model, batches, steps, [grid])
 
     test = _damaged(data.test.images[: config.samples], seed=2)

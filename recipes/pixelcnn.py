@@ -91,9 +91,13 @@ def run(config, resume=None):
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
         model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    model, seconds = runner.fit(run, model, batches, steps, [grid])
+    splits = {"train": 1, "validation": 2, "test": 0}  # with the seed of what is binarised
+    coarse = dataclasses.replace(
+        data, **{split: _coarse(getattr(data, split), model, seed) for split, seed in splits.items()}
+    )
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), coarse, steps)
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
-    coarse = dataclasses.replace(data, train=_coarse(data.train, model, 1), test=_coarse(data.test, model, 0))
     held_out = images.to_float(coarse.test.images)
     nll = model.evaluate(held_out, batch_size=100, return_dict=True, verbose=0)["loss"]
     tables.print_scores(

@@ -86,7 +86,8 @@ def run(config, resume=None):
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
         model.compile(optimizer=keras.optimizers.Adam(schedule, clipnorm=100.0), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    model, seconds = runner.fit(run, model, batches, steps, [grid])
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data, steps)
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
     held_out = images.to_float(data.test.images)
     bounds = model.evaluate(held_out, batch_size=60, return_dict=True, verbose=0)
@@ -153,6 +154,8 @@ def _learn_moons(config, folder):
 
 def _draw_moons(path, model, points):
     """The noise, coloured by x, what each step makes of it, and the data; a grid on the noise is bent with it."""
+    import os
+
     import matplotlib.figure
     import numpy as np
 
@@ -187,4 +190,6 @@ def _draw_moons(path, model, points):
         each.set(xlim=(-3, 3), ylim=(-3, 3), xlabel="x", ylabel="y", aspect="equal")
     for each in axes[panels:]:
         each.set_axis_off()
-    figure.savefig(path, dpi=100)
+    unfinished = path.with_suffix(".unfinished")
+    figure.savefig(unfinished, dpi=100, format="png")
+    os.replace(unfinished, path)

@@ -132,7 +132,7 @@ def _check_numbers(config):
             raise ValueError(f"{flag} must be positive, got {value}")
         if field.name in ("beta_1", "beta_2", "average_decay") and not 0 <= value < 1:
             raise ValueError(f"{flag} must be 0 or more and less than 1, got {value}")
-        if field.name in ("r1_gamma", "seconds") and value is not None and not value >= 0:
+        if field.name in ("r1_gamma", "beta", "seconds") and value is not None and not value >= 0:
             raise ValueError(f"{flag} must be 0 or more, got {value}")
 
 

@@ -102,6 +102,8 @@ def run(config, resume=None):
     """Data, model, training, evaluation, export."""
     if config.binarized and config.likelihood != "bernoulli":
         raise ValueError("binarised pixels need --likelihood bernoulli")
+    if config.latent_dim == 1 and {"plane", "scatter"} & set(config.figures):
+        raise ValueError("--latent-dim 1 has no plane: name --figures without plane and scatter")
     run = runner.start("vae", config, resume)
 
     import keras
@@ -111,6 +113,9 @@ def run(config, resume=None):
     from zoo.datasets import images
 
     data = images.load(config.dataset, config.image_size, config.channels)
+    pictures = len(data.train.images)
+    if config.prior_components > pictures:
+        raise ValueError(f"--prior-components must be at most the {pictures} pictures, got {config.prior_components}")
     steps = images.steps_per_epoch(data.train, config.batch_size)
 
     def batches(first_epoch, context):
@@ -138,7 +143,8 @@ def run(config, resume=None):
     held_out = images.binarize(data.test.images, seed=0) if config.binarized else data.test.images
     bounds = model.evaluate(images.to_float(held_out), batch_size=100, return_dict=True, verbose=0)
     tables.print_scores(f"Held-out {data.title}, nats a picture (k = {config.importance_samples})", {"test": bounds})
-    callbacks.save_grid(run.folder / "reconstructions.png", _pairs(images.to_float(held_out[:50]), model))
+    shown = images.to_float(held_out[:50])
+    callbacks.save_grid(run.folder / "reconstructions.png", callbacks.side_by_side(shown, model(shown).numpy()))
 
     prior = _fit_prior(model, data, config) if config.prior_components else None
     modes = prior or priors.standard_normal(config.latent_dim)
@@ -278,11 +284,3 @@ def _draw_latent_space(folder, model, modes, data, held_out, config):
         latent_space.draw_usage(folder / "usage.png", mean, log_variance)
     print(f"figures of the latent space: {folder}")
     return {"active_units": active, "kl_per_dimension": kl.round(4).tolist()}
-
-
-def _pairs(pictures, model):
-    """Each picture followed by its reconstruction."""
-    import numpy as np
-
-    pairs = np.stack([pictures, model(pictures).numpy()], axis=1)  # (N, 2, H, W, C)
-    return pairs.reshape(-1, *pictures.shape[1:])  # (2 N, H, W, C)

@@ -98,12 +98,15 @@ def run(config, resume=None):
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
         model.compile(optimizer=keras.optimizers.Adam(schedule), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
-    model, seconds = runner.fit(run, model, batches, steps, [grid])
+    watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data, steps)
+    model, seconds = runner.fit(run, model, batches, steps, [grid, *watch])
 
     held_out = images.to_float(data.test.images)
     measured = _measure(model, held_out)
     tables.print_scores(f"Held-out {data.title}", {"test": measured})
-    callbacks.save_grid(run.folder / "reconstructions.png", _pairs(held_out[:50], model))
+    shown = held_out[:50]
+    made = model.decode(model.encode(shown)).numpy()
+    callbacks.save_grid(run.folder / "reconstructions.png", callbacks.side_by_side(shown, made))
 
     shape = data.image_shape
     image = signatures.image_value("image", shape)
@@ -155,11 +158,3 @@ def _measure(model, pictures):
         "code_bits": math.log2(model.codes) * codes[0].size,
         "prior_bits": bounds["prior_nll"] / math.log(2.0),
     }
-
-
-def _pairs(pictures, model):
-    """Each picture followed by its reconstruction."""
-    import numpy as np
-
-    pairs = np.stack([pictures, model.decode(model.encode(pictures)).numpy()], axis=1)  # (N, 2, H, W, C)
-    return pairs.reshape(-1, *pictures.shape[1:])  # (2 N, H, W, C)

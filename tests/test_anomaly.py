@@ -173,12 +173,25 @@ def test_rows_are_scored_and_exported_with_all_preprocessing(rows_run):
     np.testing.assert_array_equal(np.array(back, np.float32), data.test.rows[:90])
 
 
+def test_a_class_that_is_too_rare_to_be_tested_gets_a_sentence(tmp_path):
+    for number, name in enumerate([*["often"] * 30, "once"]):
+        (tmp_path / "own" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 8 * number, np.uint8)).save(tmp_path / "own" / name / f"{number}.png")
+    code, _, err = run(tmp_path, "anomaly", "--dataset", "folder:own", "--leave-out", "once")
+    assert code == 2 and "no 'once' among the validation or among the test pictures" in err
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--leave-out", "11"], "handwritten digits (8x8) has no class '11': there are 0, 1, 2"),
         (["--leave-out", "1", "2", "--ship", "3"], "--ship must be a class that is left out (1, 2), got '3'"),
         (["--dataset", "flows", "--leave-out", "1"], "flows has anomalies of its own"),
+        (
+            ["--dataset", "flows", "--precision", "mixed_bfloat16"],
+            "--precision must be float32 for rows, got mixed_bfloat16",
+        ),
         (["--quantile", "1"], "--quantile between 0 and 1"),
         (["--batch-size", "5000"], "the batch size must be 1 to 1130 (the pictures there are), got 5000"),
         (["--width", "0"], "--width must be at least 1, got 0"),

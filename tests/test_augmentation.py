@@ -94,8 +94,9 @@ def test_the_exported_generator_draws_what_it_is_asked_for():
         (["--per-class", "0"], "error: pictures, steps, widths and seeds: at least 1 of each, and a batch size of 2\n"),
         (
             ["--per-class", "500"],
-            "error: handwritten digits (8x8) has not 500 training pictures in each of two classes or more\n",
+            "error: handwritten digits (8x8) lacks 500 training pictures in each of two classes or more\n",
         ),
+        (["--r1-gamma", "-1"], "error: --r1-gamma must be 0 or more, got -1.0\n"),
         (["--resume", "old"], "error: augmentation cannot be resumed: start it again\n"),
     ],
 )

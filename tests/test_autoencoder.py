@@ -137,7 +137,7 @@ def test_averages_follow_and_are_what_is_called(same):
     for network in (model.encoder, model.decoder):
         network.set_weights([np.zeros_like(weight) for weight in network.get_weights()])
     np.testing.assert_array_equal(model(same[0]), made)
-    scores = model.evaluate(*same, verbose=0, return_dict=True)
+    scores = model.evaluate(*same, batch_size=10, verbose=0, return_dict=True)  # 10 pictures, then 6
     assert scores["loss"] == pytest.approx(float(autoencoder.reconstruction_error(same[0], made)), rel=1e-5)
 
 

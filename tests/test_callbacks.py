@@ -23,6 +23,14 @@ def test_sample_grid_writes_a_picture_an_epoch(tmp_path):
         assert np.all(canvas[:56, :56] == value)
 
 
+def test_side_by_side_takes_turns():
+    pictures = np.arange(12.0).reshape(3, 2, 2, 1)
+    both = callbacks.side_by_side(pictures, -pictures)
+    assert both.shape == (6, 2, 2, 1)
+    np.testing.assert_array_equal(both[0::2], pictures)
+    np.testing.assert_array_equal(both[1::2], -pictures)
+
+
 def test_all_grids_become_an_animation(tmp_path, monkeypatch):
     monkeypatch.setattr(callbacks, "MOST_FRAMES", 3)
     values = iter(np.linspace(-1, 1, 5))

@@ -178,6 +178,8 @@ def test_bad_input_is_refused():
         real_nvp.RealNVP((8, 7, 1))
     with pytest.raises(ValueError, match="couplings must be at least 2, got 1"):
         real_nvp.RealNVP((8, 8, 1), couplings=1)
+    with pytest.raises(ValueError, match="levels must be at least 2, got 1"):
+        real_nvp.RealNVP((8, 8, 1), levels=1)
 
 
 # Training

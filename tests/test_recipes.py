@@ -149,6 +149,12 @@ def test_list_and_help_answer_at_once(words):
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # seconds, whatever else runs
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_watch_is_used_or_refused(name):
+    source = inspect.getsource(RECIPES[name])
+    assert ("runner.watch(" in source) != ("--watch needs" in source)
+
+
 # --- from data to picture ---------------------------------------------------------------------
 
 

@@ -50,6 +50,12 @@ def test_sizes_that_cannot_be_made_are_refused(size):
         vq_vae.VQVAE((8, size, 1))
 
 
+@pytest.mark.parametrize("wrong", [{"codes": 1}, {"width": 1}])
+def test_too_few_codes_or_channels_are_refused(wrong):
+    with pytest.raises(ValueError, match="codes and width must be at least 2, got"):
+        make(**wrong)
+
+
 def test_codes_are_the_nearest_vectors():
     codebook = vq_vae.Codebook(6, 3)
     random = np.random.default_rng(0)
@@ -145,6 +151,9 @@ def test_training_uses_codes_and_averages_follow(batch):
     scores = model.evaluate(batch[0], batch_size=16, return_dict=True, verbose=0)
     error = np.mean((batch[0] - model(batch[0])) ** 2) / 0.3
     assert scores["reconstruction"] == pytest.approx(error, rel=1e-5)
+    in_parts = model.evaluate(batch[0], batch_size=10, return_dict=True, verbose=0)  # 10 pictures, then 6
+    for name in ("loss", "reconstruction", "codebook_loss", "prior_nll"):
+        assert in_parts[name] == pytest.approx(scores[name], rel=1e-4), name
     pictures = model.generate(range(8)).numpy()
     for name in ("encoder", "codebook", "decoder", "prior"):  # the networks in training have no part in it
         network = getattr(model, name)

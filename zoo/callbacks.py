@@ -48,6 +48,11 @@ def save_grid(path, pictures, columns=10):
     drawing.save_picture(path, [drawing.grid(pictures, columns=columns, scale=scale)])
 
 
+def side_by_side(pictures, made):
+    """Each picture followed by what was made of it: two of (N, H, W, C) -> (2 N, H, W, C)."""
+    return np.stack([pictures, made], axis=1).reshape(-1, *np.shape(pictures)[1:])
+
+
 def save_frames(path, frames):
     """Write uint8 frames (H, W, 3) as one picture, or as an animation where there are several and the name is .gif."""
     drawing.save_picture(path, frames)

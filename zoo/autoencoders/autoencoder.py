@@ -227,7 +227,7 @@ class Autoencoder(training.TrainedModel):
     def test_step(self, data):
         """E of held-out inputs and targets, by the averaged networks."""
         inputs, targets = data
-        self.loss_tracker.update_state(reconstruction_error(targets, self(inputs)))
+        self.loss_tracker.update_state(reconstruction_error(targets, self(inputs)), sample_weight=tf.shape(inputs)[0])
         return training.results(self.metrics)
 
     def call(self, inputs, training=False):

@@ -130,12 +130,12 @@ def fit_mixture(latents, components, seed=0):
         `MixturePrior`.
 
     Raises:
-        ValueError: when there are fewer vectors than components.
+        ValueError: for fewer than one component, and for more than there are vectors.
     """
     from sklearn.mixture import GaussianMixture
 
     if not 1 <= components <= len(latents):
-        raise ValueError(f"a mixture of {components} components needs 1 to {len(latents)} (the vectors there are)")
+        raise ValueError(f"components must be 1 to {len(latents)} (the latent vectors there are), got {components}")
     mixture = GaussianMixture(components, reg_covar=1e-4, random_state=seed).fit(latents)
     return MixturePrior(
         weights=mixture.weights_.astype(np.float32),

@@ -48,9 +48,7 @@ def make_encoder(image_shape, latent_dim, width):
     image = keras.Input(image_shape, name="image")
     x = image
     for power in range(halvings):
-        x = layers.Conv2D(min(width * 2**power, 4 * width), 4, strides=2, padding="same")(
-            x
-        )  # (B, 14, 14, W), (B, 7, 7, 2W)
+        x = layers.Conv2D(min(width * 2**power, 4 * width), 4, strides=2, padding="same")(x)  # (B, 14, 14, W), ...
         x = layers.LeakyReLU(0.1)(x)
     x = layers.Conv2D(min(width * 2**halvings, 4 * width), 4, strides=2, padding="same")(x)  # (B, 4, 4, 4W)
     x = layers.LeakyReLU(0.1)(x)

@@ -167,7 +167,7 @@ class VQVAE(training.TrainedModel):
         seed: of the generator that nothing draws from: training is deterministic but for the data.
 
     Raises:
-        ValueError: for sizes that the networks cannot make, and for fewer than 2 codes.
+        ValueError: for sizes that the networks cannot make, for fewer than 2 codes, and for a width under 2.
     """
 
     def __init__(
@@ -185,6 +185,8 @@ class VQVAE(training.TrainedModel):
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
+        if min(codes, width) < 2:
+            raise ValueError(f"codes and width must be at least 2, got {codes} and {width}")
         self.image_shape = tuple(image_shape)
         self.codes = codes
         self.code_dim = code_dim
@@ -214,7 +216,7 @@ class VQVAE(training.TrainedModel):
 
     @property
     def metrics(self):
-        """The loss of equation 3 with its terms, -log p(z) in nats a picture, and the perplexity of the codes."""
+        """The loss of equation 3 with its terms, -log p(z) in nats a picture, and a batch's perplexity of the codes."""
         return list(self.trackers.values())
 
     def train_step(self, data):
@@ -237,7 +239,7 @@ class VQVAE(training.TrainedModel):
         for name in ("encoder", "codebook", "decoder", "prior"):
             average, network = getattr(self, f"{name}_average"), getattr(self, name)
             training.average_weights(average, network, self.optimizer.iterations, self.average_decay)
-        return self._track(loss, *terms, prior_nll, perplexity(codes, self.codes))
+        return self._track(images, loss, *terms, prior_nll, perplexity(codes, self.codes))
 
     def test_step(self, data):
         """The same numbers of held-out pictures, by the averaged networks."""
@@ -247,11 +249,13 @@ class VQVAE(training.TrainedModel):
         chosen = self.codebook_average.look_up(codes)
         terms = losses(images, self.decode(codes), vectors, chosen, self.pixel_variance, self.beta)
         logits = self.prior_average(tf.one_hot(codes, self.codes), training=False)
-        return self._track(sum(terms), *terms, -log_prior(codes, logits), perplexity(codes, self.codes))
+        prior_nll = -tf.reduce_mean(log_prior(codes, logits))
+        return self._track(images, sum(terms), *terms, prior_nll, perplexity(codes, self.codes))
 
-    def _track(self, *values):
+    def _track(self, images, *values):
+        count = tf.shape(images)[0]  # the last batch may be smaller, and counts for less
         for tracker, value in zip(self.metrics, values, strict=True):
-            tracker.update_state(value)
+            tracker.update_state(value, sample_weight=count)
         return training.results(self.metrics)
 
     def encode(self, images):

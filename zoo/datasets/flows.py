@@ -6,7 +6,7 @@ plausible, and rows are drawn from it:
 
     bytes and seconds are log-normal, and long flows move more bytes
     packets follow from the bytes, and the packets of one side from those of the other, which it acknowledges
-    a flow without an answer has received nothing; one that was refused has received one empty packet
+    a flow without an answer has received nothing; one that was refused, an empty packet a try
     of the sender's other flows of the last ten seconds some went to other ports, and some failed
 
 Five kinds are loud: scan, flood, brute_force, exfiltration, mining. Four are subtle: slow_scan and guessing are the

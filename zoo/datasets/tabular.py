@@ -9,6 +9,7 @@ network can learn from, in operations that an exported file may contain: so a de
 """
 
 import csv
+import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -73,13 +74,15 @@ class TableData:
         """Write test rows, categories in words, and their kind: `each` of every attack, and as many ordinary ones."""
         counts = [each * len(self.kinds), *[each] * len(self.kinds)]
         places = [np.flatnonzero(self.test.kinds == kind)[:count] for kind, count in enumerate(counts)]
-        with open(path, "w", newline="") as file:
+        unfinished = path.with_suffix(".unfinished")
+        with open(unfinished, "w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow([*(column.name for column in self.columns), "kind"])
             for place in np.concatenate(places):
                 entries = zip(self.columns, self.test.rows[place], strict=True)
                 kind = ("normal", *self.kinds)[self.test.kinds[place]]
                 writer.writerow([*(column.text(entry) for column, entry in entries), kind])
+        os.replace(unfinished, path)
 
 
 def load(name):

@@ -153,7 +153,7 @@ class RealNVP(training.TrainedModel):
         seed: of the noise u within a level.
 
     Raises:
-        ValueError: for fewer than 2 steps, and pictures with an odd side.
+        ValueError: for fewer than 2 steps or levels, and pictures with an odd side.
     """
 
     def __init__(
@@ -169,6 +169,8 @@ class RealNVP(training.TrainedModel):
         super().__init__(seed=seed, **kwargs)
         if couplings < 2:
             raise ValueError(f"couplings must be at least 2, got {couplings}")
+        if levels is not None and levels < 2:
+            raise ValueError(f"levels must be at least 2, got {levels}")
         if len(event_shape) == 3 and (event_shape[0] % 2 or event_shape[1] % 2):
             raise ValueError(f"sides must be even, got {event_shape[0]}x{event_shape[1]}")
         self.event_shape = tuple(event_shape)
@@ -195,12 +197,13 @@ class RealNVP(training.TrainedModel):
         return [self.loss_tracker, self.bits_tracker]
 
     def log_prob(self, x, networks=None, noise_in_level=0.5):
-        """log p(x) of points, or of pictures the bound of log P(levels): (B,), in nats.
+        """log p(x) of points, or of pictures what stands in the bound of log P(levels) for one u: (B,), in nats.
 
         Args:
             x: (B, ...), pictures in [-1, 1], which are rounded to their levels.
             networks: None takes the averaged ones.
-            noise_in_level: u, in [0, 1): a number, or a tensor of the shape of x.
+            noise_in_level: u, in [0, 1): a tensor of the shape of x; the mean over draws from U(0, 1) is the bound.
+                Or a number: 0.5, the middle of each level, needs no noise; its value is near the bound, but is none.
         """
         distribution = flow_distribution(networks or self.average_networks, self.event_shape)
         if self.levels is None:
