@@ -19,7 +19,8 @@ class Config:
     """Settings of the lesson."""
 
     data: str = "drawn"
-    """"drawn" from four Gaussians, "iris", or "file:PATH": a CSV file of numbers, with or without a line of names."""
+    """"drawn" from four Gaussians, "iris", or "file:PATH": a CSV file of numbers, with or without a line of names; each
+    column is measured from its mean in standard deviations."""
     points: int = 600
     """Of the drawn data, for EM; half as many more are held out. Of other data a third is held out."""
     components: int = 4
@@ -106,7 +107,9 @@ def load(config):
         names, table = csv_files.read_table(path)
         if len(table) < 6 or len(names) < 2:
             raise ValueError(f"{path} must have at least 6 rows and 2 columns of numbers, got {table.shape}")
-        names = tuple(f"column {name}" if name.isdigit() else name for name in names)
+        names = tuple(f"column {name}, scaled" if name.isdigit() else f"{name}, scaled" for name in names)
+        spreads = table.std(axis=0)
+        table = (table - table.mean(axis=0)) / np.where(spreads > 0, spreads, 1)  # a ridge must suit all columns
     else:
         raise ValueError(f"--data must be drawn, iris or file:PATH, got {config.data!r}")
     order = random.permutation(len(table))

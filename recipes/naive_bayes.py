@@ -261,6 +261,7 @@ def teach_strange_pictures(teacher, config, fitted, test, shape):
     """How likely is an input at all? Only p(x) can say."""
     import numpy as np
     from skimage import color, transform
+    from sklearn import metrics
 
     from zoo.datasets import pairs
     from zoo.probability import naive_bayes
@@ -283,8 +284,8 @@ def teach_strange_pictures(teacher, config, fitted, test, shape):
 
     def told_apart(found):
         usual, *strange = found.values()
-        shares = [float(np.mean((usual[:, None] > each) + (usual[:, None] >= each)) / 2) for each in strange]
-        return dict(zip(list(found)[1:], shares, strict=True))
+        shares = [metrics.roc_auc_score([1] * len(usual) + [0] * len(each), [*usual, *each]) for each in strange]
+        return dict(zip(list(found)[1:], map(float, shares), strict=True))
 
     teacher.section("Pictures of another kind")
     teacher.say(f"""
