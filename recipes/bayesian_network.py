@@ -64,9 +64,7 @@ FOLDS, ERROR = 5, 0.001  # parts of the irises; what is asked for at the end, of
 
 def run(config):
     """The lesson, from a graph with tables to tables from data."""
-    for name, least in (("samples", 100), ("chains", 2), ("seed", 0)):
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name} must be at least {least}, got {getattr(config, name)}")
+    lesson.check(config, samples=(100, 1_000_000), chains=2)
     if config.chains > config.samples // 20:
         raise ValueError(f"--chains must be at most a twentieth of the samples, got {config.chains}")
     if not 0 < config.pseudo_count < float("inf"):
@@ -74,6 +72,8 @@ def run(config):
     for word in (word for word in config.evidence if "=" not in word):
         raise ValueError(f"evidence is given as NAME=STATE, got {word!r}")
     known = dict(word.split("=", 1) for word in config.evidence)
+    if len(known) < len(config.evidence):
+        raise ValueError(f"evidence must name each variable once, got {' '.join(config.evidence)}")
 
     from zoo.probability import bayesian_network as networks
 
@@ -102,8 +102,8 @@ def read(path):
                 content = json.load(file)
             except ValueError as error:
                 raise ValueError(f"{path} is no network: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is no network: it must be an object with a variable for each name")
+    if not isinstance(content, dict) or len(content) < 2:
+        raise ValueError(f"{path} is no network: it must be an object with two variables or more, each by its name")
     nodes = {}
     for name, entry in content.items():
         parts = [isinstance(entry, dict) and isinstance(entry.get(key), list | tuple) for key in SPRINKLER["rain"]]
@@ -144,9 +144,8 @@ def draw_graph(axes, network, title):
     boxes = {}
     for name, node in network.items():
         words = [name.replace("_", " ")]
-        rows = list(
-            itertools.product(*([(parent, state) for state in network[parent].states] for parent in node.parents))
-        )
+        causes = [[(parent, state) for state in network[parent].states] for parent in node.parents]
+        rows = list(itertools.product(*causes))
         if len(rows) <= LARGEST_DRAWN_TABLE:
             given = [", ".join(f"{parent} {state}" for parent, state in row).replace("_", " ") for row in rows]
             chances = [f"{node.states[-1]} {row[-1]:.2g}" for row in node.table.reshape(len(rows), -1)]
@@ -158,9 +157,8 @@ def draw_graph(axes, network, title):
             skips = spots[parent][1] - spots[name][1] > 1.5  # a straight arrow might run through what is between
             curve = f"arc3,rad={0.5 if skips else 0.0}"
             ends = {"posA": spots[parent], "posB": spots[name], "patchA": boxes[parent], "patchB": boxes[name]}
-            arrow = patches.FancyArrowPatch(
-                **ends, arrowstyle="-|>", connectionstyle=curve, mutation_scale=12, zorder=4
-            )
+            style = {"arrowstyle": "-|>", "connectionstyle": curve, "mutation_scale": 12, "zorder": 4}
+            arrow = patches.FancyArrowPatch(**ends, **style)
             axes.add_patch(arrow).set_color("black")
     xs, ys = zip(*spots.values(), strict=True)
     axes.set(xlim=(min(xs) - 0.6, max(xs) + 0.6), ylim=(min(ys) - 0.4, max(ys) + 0.4), title=title)
@@ -224,11 +222,12 @@ def teach_exact_answers(teacher, network, query, known):
         Two causes of one effect become dependent when the effect is seen: if one of them is found, the other is needed
         less. That is called explaining away.""")
     state, now = states[exact.argmax()], exact.max()
-    further = {question: row[state] for question, row in rows.items() if question != asked(query, {})}
-    strongest = max(further, key=lambda question: abs(further[question] - now))
+    present = asked(query, {}), asked(query, known)
+    further = {question: row[state] for question, row in rows.items() if question not in present}
+    strongest = max(further, key=lambda question: abs(further[question] - now), default=None)
     teacher.ask(
         f"Which further observation would change {asked(query, known)} most?",
-        f"{strongest} = {further[strongest]:.4f} for {query}={state}, instead of {now:.4f}.",
+        f"{strongest} = {further[strongest]:.4f} for {query}={state}, not {now:.4f}." if further else "None is left.",
     )
 
 
@@ -247,9 +246,10 @@ def teach_sampling(teacher, config, network, known, exact, chance):
         question = network, config.query, known
         with contextlib.suppress(ValueError):  # no sample agrees with the evidence
             found["rejection"].append((size, networks.reject(*question, size, config.seed)))
-        found["likelihood weighting"].append((size, networks.weigh(*question, size, config.seed)))
-        steps = size // config.chains
-        found["Metropolis chains"].append((size, networks.walk(*question, config.chains, steps, config.seed)))
+        with contextlib.suppress(ValueError):  # all weights are 0
+            found["likelihood weighting"].append((size, networks.weigh(*question, size, config.seed)))
+            walked = networks.walk(*question, config.chains, size // config.chains, config.seed)
+            found["Metropolis chains"].append((size, walked))
     teacher.section("The same answer by drawing samples")
     teacher.say(f"""
         Draw causes first, then effects, and keep what agrees with the evidence: a share of about {chance:.3g}
@@ -264,7 +264,7 @@ def teach_sampling(teacher, config, network, known, exact, chance):
     for name, estimates in found.items():
         for size, each in estimates[-1:]:
             mean, error = float(each.mean[state]), float(each.error[state])
-            values = (mean, error, abs(mean - float(exact[state])) / error if error else 0.0, round(each.samples))
+            values = (mean, error, abs(mean - float(exact[state])) / error if error else None, round(each.samples))
             rows[f"{name}, {size}"] = dict(zip(rows["exact"], values, strict=True))
     teacher.table(f"{asked(config.query, known)}, {what}", rows)
     with teacher.figure("sampling", size=(6.4, 4)) as axes:

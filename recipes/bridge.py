@@ -9,6 +9,8 @@ GAN has no density: the number of the kernels on its samples falls by 0.19 when 
 
 from dataclasses import dataclass
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -59,8 +61,6 @@ def run(config):
 
     import keras
     import numpy as np
-
-    from recipes import lesson
 
     speaker = lesson.Lesson("bridge", config.folder)
     keras.utils.set_random_seed(config.seed)
@@ -129,10 +129,8 @@ def run(config):
 
 
 def _check(config):
-    for name in ("points", "components", "couplings", "flow_steps", "vae_steps", "gan_steps", "importance_samples"):
-        least = {"points": 100, "couplings": 2}.get(name, 1)
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(config, name)}")
+    steps = dict.fromkeys(("flow_steps", "vae_steps", "gan_steps"), 1)
+    lesson.check(config, points=(100, 50_000), components=1, couplings=2, **steps, importance_samples=(1, 10_000))
     if config.components > config.points:
         raise ValueError(f"--components must be at most the {config.points} points, got {config.components}")
     if not 0.02 <= config.noise <= 1:

@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -47,16 +49,9 @@ RATE = 0.2  # of it; a step on W_1 is that many standard deviations
 
 def run(config):
     """Data and a model, every distance, how they change when Q moves, and FID."""
-    for name in ("p_mean", "q_mean"):
-        if not abs(getattr(config, name)) <= LARGEST:
-            raise ValueError(f"{name} must be from {-LARGEST:g} to {LARGEST:g}, got {getattr(config, name)}")
-    for name in ("p_sd", "q_sd"):
-        if not 1 / LARGEST <= getattr(config, name) <= LARGEST:
-            raise ValueError(f"{name} must be from {1 / LARGEST:g} to {LARGEST:g}, got {getattr(config, name)}")
-    if not 10 <= config.samples <= 1_000_000:
-        raise ValueError(f"samples must be from 10 to 1000000, got {config.samples}")
+    mean, spread = (-LARGEST, LARGEST), (1 / LARGEST, LARGEST)
+    lesson.check(config, p_mean=mean, q_mean=mean, p_sd=spread, q_sd=spread, samples=(10, 1_000_000))
 
-    from recipes import lesson
     from zoo.probability import distances
 
     speak = lesson.Lesson("distances", config.folder)
@@ -156,8 +151,6 @@ def draw_both(speak, config, first, second, found):
     """Densities, what KL adds up, and the area between the cdfs."""
     import numpy as np
 
-    from recipes import lesson
-
     ends = [centre + side * 4 * sd for centre, sd in spots(config) for side in (-1, 1)]
     x = np.linspace(min(ends), max(ends), 1200)
     density_p, density_q = (np.exp(law.log_prob(x).numpy()) for law, _ in (first, second))
@@ -214,9 +207,10 @@ def show_moving(speak, config):
     speak.section("Part 3: Q moves away")
     speak.say("""
         Now Q, with its shape and spread, is moved away from P, and so are two uniform laws, which at some
-        distance have nothing in common. A GAN's generator is taught by the JS of its critic: where JS is
-        flat, at log 2, moving changes nothing, and there is no gradient. KL is infinite as soon as P has
-        mass where Q has none. W_1 grows by 1 for each unit of way: its slope always says where P is.
+        distance have nothing in common. The best discriminator of a GAN measures JS, and the generator
+        follows its slope: where JS is flat, at log 2, moving changes nothing, and there is no gradient.
+        KL is infinite as soon as P has mass where Q has none. Once the laws lie apart, W_1 grows by 1 for
+        each unit of way: its slope says where P is, however far.
     """)
     kinds = {"P and Q": (config.p, config.q), "uniform": ("uniform", "uniform")}
     rows = {}

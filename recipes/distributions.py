@@ -10,6 +10,8 @@ The mathematics is in zoo/probability: distributions.py, limits.py, fitting.py. 
 import math
 from dataclasses import dataclass
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -49,7 +51,7 @@ class Config:
     samples: int = 10_000
     """Numbers that are drawn from each distribution."""
     events: float = 3.0
-    """Of the relations: events in a unit of time, up to 50."""
+    """Of the relations: events in a unit of time, 0.1 to 50."""
     chance: float = 0.3
     """Of the relations: probability of a success, 0.05 to 0.95."""
     seed: int = 0
@@ -67,6 +69,7 @@ PRIORS = {"sceptic": (2, 8), "open mind": (1, 1), "optimist": (8, 2)}  # alpha, 
 
 def run(config):
     """The gallery and the relations, or one distribution, or fits to data."""
+    lesson.check(config, samples=(2, 10_000_000), events=(0.1, 50), chance=(0.05, 0.95))
     given = {name: getattr(config, name) for name in PARAMETERS if getattr(config, name) is not None}
     if config.name is not None and config.fit is not None:
         raise ValueError("--name shows one distribution, --fit fits all of them: leave one of the two out")
@@ -74,9 +77,6 @@ def run(config):
         raise ValueError(f"--{next(iter(given))} needs --name: the distribution whose parameter it is")
     if config.column is not None and config.fit is None:
         raise ValueError("--column needs --fit: the CSV file that has the column")
-    for name, least, most in (("samples", 2, 10_000_000), ("events", 0.001, 50), ("chance", 0.05, 0.95)):
-        if not least <= getattr(config, name) <= most:
-            raise ValueError(f"{name} must be from {least} to {most}, got {getattr(config, name)}")
     if config.fit is not None:
         show_fits(config)
     elif config.name is not None:
@@ -87,7 +87,6 @@ def run(config):
 
 def show_all(config):
     """Draw the ten, then the relations between them, and ask."""
-    from recipes import lesson
     from zoo import panels
     from zoo.probability.distributions import FAMILIES
 
@@ -234,12 +233,8 @@ def tell(speak, text, names, sizes):
     speak.table(f"{laws[0]} against {laws[1]}", rows)
     with speak.figure(figure, 1, 3, (12, 3.2)) as axes:
         for panel, size in zip(axes[0], list(sizes)[:3:2], strict=False):
-            draw(
-                panel,
-                f"{size_name} = {size:,}: {distance_name} = {found[size][distance_name]:.3g}",
-                laws,
-                *sizes[size][0],
-            )
+            heading = f"{size_name} = {size:,}: {distance_name} = {found[size][distance_name]:.3g}"
+            draw(panel, heading, laws, *sizes[size][0])
         title = f"{distance_name} falls as {size_name} grows"
         lines = {name: [row[name] for row in found.values()] for name in (distance_name, "bound")}
         panels.falling(axes[0, 2], title, size_name, list(sizes), lines)
@@ -258,7 +253,7 @@ def show_updating(speak, config):
     speak.say(f"""
         (5) Beta and Bernoulli. What is believed of a coin's chance theta of heads, before and after flips:
             prior Beta(alpha, beta),  h heads and t tails  ->  posterior Beta(alpha + h, beta + t)    (Bayes)
-            distance to the truth = E|theta - {chance:g}|, about sqrt(2 p (1 - p) / (pi n)) after n flips
+            distance to the truth = E|theta - {chance:g}|, mean over all flips about 2 sqrt(p (1 - p) / (pi n))
         Three people start from other beliefs and see the same flips, of chance {chance:g}. Sceptic and
         optimist then differ by 6 / (10 + n) in the mean, whatever falls: data win over opinions.
     """)
@@ -289,7 +284,6 @@ def show_one(config, given):
     """One distribution with its parameters, and three questions about it."""
     import numpy as np
 
-    from recipes import lesson
     from zoo import panels
     from zoo.probability.distributions import FAMILIES, spell
 
@@ -303,8 +297,10 @@ def show_one(config, given):
     shares = np.array([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
     quantiles = family.quantile(shares, **parameters)  # refuses what has too many values, before anything is written
     mean, variance = family.moments(**parameters)
-    if not math.isfinite(variance):
+    if not math.isfinite(100 * variance):
         raise ValueError(f"{family.title} with {spell(parameters)} has a variance beyond the largest number")
+    if not family.discrete and not quantiles[-1] - quantiles[0] > max(1e-100, 1e-12 * abs(mean)):
+        raise ValueError(f"{family.title} with {spell(parameters)} is too narrow for numbers of 16 digits")
     draws = family.sample(config.samples, config.seed, **parameters)
 
     speak = lesson.Lesson("distributions", config.folder)
@@ -337,7 +333,6 @@ def show_one(config, given):
 
 def show_fits(config):
     """Fit every family that can be the law of a column, rank them, draw them."""
-    from recipes import lesson
     from zoo import panels
     from zoo.datasets import csv_files
     from zoo.probability import fitting

@@ -10,6 +10,8 @@ with rate 0.01. The loss of epochs 0 to 49 is printed, from `keras.Model.fit` an
 
 from dataclasses import dataclass
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -40,16 +42,12 @@ SMALL = 1e-4  # change of a weight, for the slope by differences
 
 def run(config):
     """Data, network, one step by hand, all steps by Keras and by a tape, figure and questions."""
-    for name, least in (("inputs", 1), ("hidden", 1), ("batch_size", 2), ("epochs", 2)):
-        if getattr(config, name) < least:
-            raise ValueError(f"{name} must be {least} or more, got {getattr(config, name)}")
+    lesson.check(config, inputs=(1, 10_000), hidden=(1, 10_000), batch_size=(2, 10_000), epochs=(2, 100_000))
     if not 0 < config.learning_rate < float("inf"):
-        raise ValueError(f"learning_rate must be a finite number above 0, got {config.learning_rate}")
+        raise ValueError(f"--learning-rate must be a finite number above 0, got {config.learning_rate}")
 
     import keras
     import numpy as np
-
-    from recipes import lesson
 
     keras.utils.set_random_seed(config.seed)
     x, y = make_data(config)
@@ -242,8 +240,6 @@ def tell_step(speak, config, start, x, y):
 def draw(speak, losses, answers, y):
     """Losses over epochs, and what the network says of each row."""
     import numpy as np
-
-    from recipes import lesson
 
     with speak.figure("first_network", 1, 2, (11, 3.8)) as axes:
         curves, rows = axes[0]

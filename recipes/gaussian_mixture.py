@@ -9,6 +9,8 @@ The default takes 24 s of one core of an AMD EPYC, imports included.
 
 from dataclasses import dataclass
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -17,7 +19,8 @@ class Config:
     """Settings of the lesson."""
 
     data: str = "drawn"
-    """"drawn" from four Gaussians, "iris", or "file:PATH": a CSV file of numbers, with or without a line of names."""
+    """"drawn" from four Gaussians, "iris", or "file:PATH": a CSV file of numbers, with or without a line of names; each
+    column is measured from its mean in standard deviations."""
     points: int = 600
     """Of the drawn data, for EM; half as many more are held out. Of other data a third is held out."""
     components: int = 4
@@ -31,7 +34,7 @@ class Config:
     ridge: float = 1e-6
     """Added to every variance, as a share of the data's mean variance."""
     seed: int = 0
-    """Of data, first guesses and samples."""
+    """Of data, the first guess of the step by step part, and samples."""
     folder: str | None = None
     """Of the figures, new; None makes runs/gaussian_mixture-<time>."""
 
@@ -49,7 +52,6 @@ def run(config):
     """Fit, compare with scikit-learn, choose the number of Gaussians, break it, sample."""
     import numpy as np
 
-    from recipes import lesson
     from zoo.probability import gaussian_mixture as gm
 
     check(config)
@@ -71,9 +73,7 @@ def run(config):
 
 def check(config):
     """Refuse settings out of range."""
-    for name, least in (("points", 10), ("components", 1), ("most", 1), ("starts", 1), ("iterations", 1), ("seed", 0)):
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name} must be at least {least}, got {getattr(config, name)}")
+    lesson.check(config, points=(10, 1_000_000), components=1, most=1, starts=1, iterations=1)
     if not 0 <= config.ridge < 1:
         raise ValueError(f"--ridge must be 0 or more and less than 1, got {config.ridge}")
 
@@ -101,38 +101,20 @@ def load(config):
         flowers = datasets.load_iris()
         table, names = flowers.data, tuple(flowers.feature_names)
     elif config.data.startswith("file:"):
-        table, names = read_csv(config.data.removeprefix("file:"))
+        from zoo.datasets import csv_files
+
+        path = config.data.removeprefix("file:")
+        names, table = csv_files.read_table(path)
+        if len(table) < 6 or len(names) < 2:
+            raise ValueError(f"{path} must have at least 6 rows and 2 columns of numbers, got {table.shape}")
+        names = tuple(f"column {name}, scaled" if name.isdigit() else f"{name}, scaled" for name in names)
+        spreads = table.std(axis=0)
+        table = (table - table.mean(axis=0)) / np.where(spreads > 0, spreads, 1)  # a ridge must suit all columns
     else:
         raise ValueError(f"--data must be drawn, iris or file:PATH, got {config.data!r}")
     order = random.permutation(len(table))
     third = len(table) // 3
     return table[order[third:]], table[order[:third]], names, None
-
-
-def read_csv(path):
-    """A CSV file of at least two columns of numbers, with or without a first line of names.
-
-    Returns:
-        float64 (N, D) and the names of the columns.
-
-    Raises:
-        ValueError: when the file is absent, too short, ragged, or has text or gaps where numbers belong.
-    """
-    import numpy as np
-
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            rows = [line for line in file if line.strip()]
-        names = [cell.strip() for cell in rows[0].split(",")] if rows else []
-        header = not any(character.isdigit() for name in names for character in name[:2])
-        table = np.loadtxt(rows[header:], delimiter=",", ndmin=2) if rows[header:] else np.zeros((0, 0))
-    except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ValueError(f"{path} is no table of numbers: {str(error).partition(';')[0]}") from error
-    if len(table) < 6 or table.shape[1] < 2:
-        raise ValueError(f"{path} must have at least 6 rows and 2 columns of numbers, got {table.shape}")
-    return table, tuple(names) if header else tuple(f"column {index + 1}" for index in range(table.shape[1]))
 
 
 # --- the parts of the lesson ------------------------------------------------------------------
@@ -222,7 +204,6 @@ def draw_mixture(panel, points, mixture, names):
     import matplotlib.patches
     import numpy as np
 
-    from recipes import lesson
     from zoo.probability import gaussian_mixture as gm
 
     owners = gm.e_step(points, mixture)[0].argmax(axis=1)

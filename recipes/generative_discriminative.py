@@ -98,15 +98,12 @@ def run(config):
 
 def check(config):
     """Refuse settings that are out of range, before anything is loaded or written."""
-    for name, least in (("repeats", 1), ("test_pictures", 10), ("bins", 1), ("seed", 0)):
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(config, name)}")
+    lesson.check(config, repeats=1, test_pictures=10, bins=(1, 1000))
     if not 0 <= config.threshold < 1:
         raise ValueError(f"--threshold must be 0 or more and less than 1, got {config.threshold}")
-    if not config.pseudo_count > 0:
-        raise ValueError(f"--pseudo-count must be positive, got {config.pseudo_count}")
-    if not 0 < config.smoothing < float("inf"):
-        raise ValueError(f"--smoothing must be positive, got {config.smoothing}")
+    for name in ("pseudo_count", "smoothing"):
+        if not 0 < getattr(config, name) < float("inf"):
+            raise ValueError(f"--{name.replace('_', '-')} must be positive, got {getattr(config, name)}")
 
 
 def check_sizes(config, y, classes):

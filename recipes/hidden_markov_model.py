@@ -9,6 +9,8 @@ The default takes 10 s of one core of an AMD EPYC, imports included.
 
 from dataclasses import dataclass
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -27,7 +29,7 @@ class Config:
     iterations: int = 200
     """Of Baum-Welch at most."""
     seed: int = 0
-    """Of diaries, first guesses and samples."""
+    """Of the diaries."""
     folder: str | None = None
     """Of the figures, new; None makes runs/hidden_markov_model-<time>."""
 
@@ -43,7 +45,6 @@ DAYS = 100  # of a diary for Baum-Welch
 
 def run(config):
     """Forward, posterior and Viterbi on one diary, Baum-Welch on many."""
-    from recipes import lesson
     from zoo.probability import hidden_markov_model as hmm
 
     check(config)
@@ -64,17 +65,13 @@ def run(config):
 
 def check(config):
     """Refuse settings out of range."""
-    for name in ("diaries", "starts", "iterations"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"--{name} must be at least 1, got {getattr(config, name)}")
+    lesson.check(config, diaries=(1, 10_000), starts=1, iterations=1)
     if not 2 <= len(config.ice_creams) <= 16:
         raise ValueError(f"--ice-creams must have 2 to 16 days, got {len(config.ice_creams)}")
     if not set(config.ice_creams) <= set(EATEN):
         raise ValueError(f"--ice-creams must be from 1 to 3 on every day, got {config.ice_creams}")
     if not 0 <= config.stay <= 1:
         raise ValueError(f"--stay must be a probability from 0 to 1, got {config.stay}")
-    if config.seed < 0:
-        raise ValueError(f"--seed must be at least 0, got {config.seed}")
 
 
 def tell_diary(speaker, config, model):
@@ -133,7 +130,6 @@ def tell_posterior(speaker, config, model, eaten):
     """The weather of each day, and of all days together; returns gamma (T, K)."""
     import numpy as np
 
-    from recipes import lesson
     from zoo.probability import hidden_markov_model as hmm
 
     speaker.section("3. What was the weather?")
@@ -209,8 +205,8 @@ def tell_baum_welch(speaker, config, model):
     ends = ", ".join(f"{run[1][-1]:.2f}" for run in runs)
     truth = hmm.forward(model, diaries)[1].sum()
     speaker.say(f"""
-        The smallest change of ln p in {len(steps)} steps is {steps.min():.1e}: it never falls. Of the learned
-        tables ln p is {likelihoods[-1]:.2f}, of the true ones {truth:.2f}. The starts end at
+        The smallest change of ln p in {len(steps)} steps is {steps.min():.1e}: it never falls, but for
+        rounding. Of the learned tables ln p is {likelihoods[-1]:.2f}, of the true ones {truth:.2f}. The starts end at
         {ends}. EM rests at any point from which no small step leads upwards; so one
         takes several starts.""")
     with speaker.figure("learning", 1, 1, (5.5, 3.4)) as axes:

@@ -10,6 +10,8 @@ The default takes 25 s of one core of an AMD EPYC, imports included.
 from dataclasses import dataclass
 from typing import Literal
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -62,8 +64,6 @@ SHOWN = 8  # words of a topic
 
 def run(config):
     """Write or fetch texts, find topics, compare with the truth and with scikit-learn."""
-    from recipes import lesson
-
     check(config)
     texts, held_out, words, truth = load(config)
     speaker = lesson.Lesson("lda", config.folder)
@@ -80,10 +80,9 @@ def run(config):
 
 def check(config):
     """Refuse settings out of range."""
-    least = {"documents": 8, "sentences": 2, "vocabulary": 10, "topics": 1, "starts": 1, "iterations": 1, "seed": 0}
-    for name, smallest in least.items():
-        if getattr(config, name) < smallest:
-            raise ValueError(f"--{name} must be at least {smallest}, got {getattr(config, name)}")
+    lesson.check(config, documents=(8, 100_000), sentences=(2, 1000), vocabulary=10, topics=1, starts=1, iterations=1)
+    if config.corpus == "newsgroups" and config.documents < 100:
+        raise ValueError(f"--documents must be at least 100 of the newsgroups, got {config.documents}")
     if config.more_topics and min(config.more_topics) < 1:
         raise ValueError(f"--more-topics must be numbers of at least 1, got {config.more_topics}")
     for name in ("alpha", "eta"):
@@ -278,7 +277,6 @@ def tell_recovery(speaker, topics, gamma, words, truth):
     """Found topics beside the true ones, and shares beside true shares."""
     import numpy as np
 
-    from recipes import lesson
     from zoo.probability import lda
 
     speaker.section("3. Are they the true topics?")
@@ -316,7 +314,6 @@ def tell_perplexity(speaker, config, texts, held_out, topics, truth):
     import numpy as np
     from sklearn import decomposition
 
-    from recipes import lesson
     from zoo.probability import lda
 
     speaker.section("4. Texts that were held out")

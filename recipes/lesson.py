@@ -5,6 +5,7 @@ Nothing heavy is imported at the top, so that `python -m recipes NAME --help` an
 
 import contextlib
 import itertools
+import math
 import os
 import pathlib
 import textwrap
@@ -25,6 +26,25 @@ BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK = (
 COLOURS = (BLUE, ORANGE, GREEN, PINK, SKY, RED, YELLOW, BLACK)
 WIDTH = 100  # characters of a printed line
 QUESTIONS = 3
+LARGEST_SEED = 2**31 - 1  # TensorFlow's seeds are int32
+
+
+def check(config, **ranges):
+    """Refuse numbers that are too small, too large or NaN, and seeds that NumPy or TensorFlow does not take.
+
+    Args:
+        config: of a lesson, with a `seed`.
+        **ranges: name of a setting -> the least that it may be, or that and the most.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    for name, bounds in {**ranges, "seed": (0, LARGEST_SEED)}.items():
+        least, most = bounds if isinstance(bounds, tuple) else (bounds, math.inf)
+        value = getattr(config, name)
+        if not least <= value <= most:
+            wanted = f"from {least} to {most}" if isinstance(bounds, tuple) else f"at least {least}"
+            raise ValueError(f"--{name.replace('_', '-')} must be {wanted}, got {value}")
 
 
 def import_quietly():

@@ -9,6 +9,8 @@ The mathematics is that of `python -m recipes hidden_markov_model`, which is the
 
 from dataclasses import dataclass
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -49,7 +51,6 @@ SMOOTHING = 1e-3  # share of equal probabilities in every fitted row, for letter
 
 def run(config):
     """Fit models of several sizes to text; states, perplexity, samples."""
-    from recipes import lesson
     from zoo.datasets import text
     from zoo.probability import hidden_markov_model as hmm
 
@@ -73,12 +74,9 @@ def run(config):
 
 def check(config):
     """Refuse settings out of range."""
-    least = {"letters": ROW, "states": 1, "starts": 1, "iterations": 1, "written": 2, "seed": 0}
-    for name, smallest in least.items():
-        if getattr(config, name) < smallest:
-            raise ValueError(f"--{name} must be at least {smallest}, got {getattr(config, name)}")
-    if not config.more_states or min(config.more_states) < 1:
-        raise ValueError(f"--more-states must be numbers of at least 1, got {config.more_states}")
+    lesson.check(config, letters=ROW, states=(1, 100), starts=1, iterations=1, written=(2, 100_000))
+    if not config.more_states or not all(1 <= states <= 100 for states in config.more_states):
+        raise ValueError(f"--more-states must be numbers from 1 to 100, got {config.more_states}")
 
 
 def cut(letters):
@@ -128,8 +126,6 @@ def fit_letters(speaker, config, data, rows):
 def tell_states(speaker, model, rows):
     """Which letters each state likes, and whether that separates vowels from consonants; returns the states' kinds."""
     import numpy as np
-
-    from recipes import lesson
 
     speaker.section(f"2. What {model.states} states have become")
     shares, owners, kinds = separate(model, rows)
@@ -197,7 +193,6 @@ def show(letter):
 
 def tell_perplexity(speaker, models, rows):
     """Held-out text under every model; returns model -> perplexity of the test text."""
-    from recipes import lesson
     from zoo.probability import hidden_markov_model as hmm
 
     speaker.section("3. How well does it guess? Perplexity of held-out text")

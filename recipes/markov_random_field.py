@@ -9,6 +9,8 @@ The default takes about 35 s of one core of an AMD EPYC, imports included.
 
 from dataclasses import dataclass
 
+from recipes import lesson
+
 KIND = "lesson"
 
 
@@ -52,11 +54,12 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # of the coupling, times
 
 def run(config):
     """Enumerate, sample, melt, draw, and free pictures of noise."""
-    from recipes import lesson
     from zoo.datasets import images
 
     check(config)
     data = images.load(config.dataset, config.image_size, channels=1)
+    if not 0 < white(data.train.images[:TRAINED_ON]).mean() < 1:
+        raise ValueError(f"--dataset {config.dataset} must have black and white pixels: brighter than 127, and not")
     speaker = lesson.Lesson("markov_random_field", config.folder)
     tell_model(speaker)
     tell_small(speaker, config)
@@ -69,15 +72,18 @@ def run(config):
 
 def check(config):
     """Refuse settings out of range."""
-    if config.size < 2 or config.size % 2:
-        raise ValueError(f"--size must be even and at least 2 (a checkerboard on a torus), got {config.size}")
-    if not config.temperatures or min(config.temperatures) <= 0:
-        raise ValueError(f"--temperatures must be positive, got {config.temperatures}")
-    for name, least in (("chains", 2), ("sweeps", 4), ("pictures", 1), ("seed", 0)):
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name} must be at least {least}, got {getattr(config, name)}")
+    if config.size % 2:
+        raise ValueError(f"--size must be even (a checkerboard on a torus), got {config.size}")
+    if not config.temperatures or not all(0.1 <= temperature <= 1000 for temperature in config.temperatures):
+        raise ValueError(f"--temperatures must be from 0.1 to 1000, got {config.temperatures}")
+    lesson.check(config, size=(2, 512), chains=(2, 1000), sweeps=(4, 1_000_000), pictures=1)
     if not 0 < config.noise < 0.5:
         raise ValueError(f"--noise must be a probability above 0 and below 0.5, got {config.noise}")
+
+
+def white(images):
+    """Grey pictures (N, R, C, 1), 0 to 255, as labels: 1 where they are bright, int32 (N, R, C)."""
+    return (images[..., 0] > 127).astype("int32")
 
 
 def measure(grid, temperatures, config, sampler):
@@ -176,7 +182,6 @@ def tell_transition(speaker, config):
     """The phase transition; returns the exact energies of the torus and of the infinite grid."""
     import numpy as np
 
-    from recipes import lesson
     from zoo.probability import markov_random_field as mrf
 
     speaker.section("3. The magnet melts")
@@ -238,7 +243,6 @@ def tell_snapshots(speaker, config):
     import matplotlib.colors
     import numpy as np
 
-    from recipes import lesson
     from zoo.probability import markov_random_field as mrf
 
     speaker.section("4. What it looks like")
@@ -266,12 +270,10 @@ def tell_noise(speaker, config, data):
     import numpy as np
     from scipy import ndimage
 
-    from recipes import lesson
     from zoo.probability import markov_random_field as mrf
 
     speaker.section("5. Pictures freed of noise")
-    clean = (data.train.images[:TRAINED_ON, ..., 0] > 127).astype(np.int32)
-    truth = (data.test.images[: config.pictures, ..., 0] > 127).astype(np.int32)  # (N, R, C)
+    clean, truth = white(data.train.images[:TRAINED_ON]), white(data.test.images[: config.pictures])  # (N, R, C)
     random = np.random.default_rng(config.seed)
     noisy = np.where(random.random(truth.shape) < config.noise, 1 - truth, truth)
     coupling, field = mrf.fit_ising(clean)

@@ -108,9 +108,7 @@ def run(config):
 
 def check(config):
     """Refuse settings that are out of range, before anything is loaded or written."""
-    for name, least in (("train_pictures", 100), ("test_pictures", 10), ("seed", 0)):
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {getattr(config, name)}")
+    lesson.check(config, train_pictures=100, test_pictures=10)
     if not 0 <= config.threshold < 1:
         raise ValueError(f"--threshold must be 0 or more and less than 1, got {config.threshold}")
     for name in ("pseudo_count", "smoothing"):
@@ -263,6 +261,7 @@ def teach_strange_pictures(teacher, config, fitted, test, shape):
     """How likely is an input at all? Only p(x) can say."""
     import numpy as np
     from skimage import color, transform
+    from sklearn import metrics
 
     from zoo.datasets import pairs
     from zoo.probability import naive_bayes
@@ -285,8 +284,8 @@ def teach_strange_pictures(teacher, config, fitted, test, shape):
 
     def told_apart(found):
         usual, *strange = found.values()
-        shares = [float(np.mean(usual[:, None] > each)) for each in strange]
-        return dict(zip(list(found)[1:], shares, strict=True))
+        shares = [metrics.roc_auc_score([1] * len(usual) + [0] * len(each), [*usual, *each]) for each in strange]
+        return dict(zip(list(found)[1:], map(float, shares), strict=True))
 
     teacher.section("Pictures of another kind")
     teacher.say(f"""
@@ -294,7 +293,8 @@ def teach_strange_pictures(teacher, config, fitted, test, shape):
         knows, so it must name one. p(x) need not be large for any:
             log p(x) = log sum_k p(x, y=k)
         {len(photographs)} patches of photographs, as many pictures of noise, and the test pictures upside down.
-        AUROC is the share of pairs of a test picture and a strange one in which the test picture gets more.""")
+        AUROC is the share of pairs of a test picture and a strange one in which the test picture gets more; equal ones
+        count half.""")
     rows = {f"log p(x), {name}": told_apart(found) for name, found in likely.items()}
     rows |= {f"max p(y | x), {name}": told_apart(found) for name, found in sure.items()}
     teacher.table("Are test pictures told from strange ones? AUROC: 0.5 is a coin, 1 is always", rows)

@@ -25,9 +25,9 @@ class Config:
     target: float = 3.0
     """a of f(z) = (z - a)^2."""
     dimensions: tuple[int, ...] = (1, 4, 16, 64)
-    """Numbers of dimensions that are compared; each has the same mu, sigma and a."""
+    """Numbers of dimensions that are compared, up to 1000; each has the same mu, sigma and a."""
     draws: int = 20_000
-    """Samples that variances are measured with."""
+    """Samples that variances are measured with, up to 1,000,000."""
     samples: int = 8
     """Samples a step of gradient descent."""
     steps: int = 400
@@ -45,15 +45,19 @@ PRESETS = {
     "smoke": Config(dimensions=(1, 3), draws=300, steps=20),
 }
 
+MOST_NUMBERS = 20_000_000  # that are drawn at once
+
 
 def run(config):
     """The two estimators, their variance, the baseline, learning, a coin, questions."""
-    if not config.scale > 0:
-        raise ValueError(f"--scale must be more than 0, got {config.scale}")
-    if min(config.draws, config.samples, config.steps, *config.dimensions) < 1 or not config.dimensions:
-        raise ValueError("--draws, --samples, --steps and --dimensions must be at least 1")
-    if not config.learning_rate > 0:
-        raise ValueError(f"--learning-rate must be more than 0, got {config.learning_rate}")
+    anywhere, whole = (-1e6, 1e6), (1, 1_000_000)
+    lesson.check(config, mean=anywhere, target=anywhere, scale=(0.001, 1000), draws=whole, samples=whole, steps=whole)
+    if not config.dimensions or not all(1 <= count <= 1000 for count in config.dimensions):
+        raise ValueError(f"--dimensions must be from 1 to 1000, got {' '.join(map(str, config.dimensions)) or 'none'}")
+    if config.draws * max(config.dimensions) > MOST_NUMBERS:
+        raise ValueError(f"--draws times the largest of --dimensions must be at most {MOST_NUMBERS}")
+    if not 0 < config.learning_rate < float("inf"):
+        raise ValueError(f"--learning-rate must be a finite number above 0, got {config.learning_rate}")
 
     import numpy as np
 
@@ -146,6 +150,11 @@ def run(config):
         "KL(q || p) after so many steps",
         {name: {str(moment): float(kl[moment]) for moment in moments} for name, kl in curves.items()},
     )
+    if not all(np.isfinite(kl[-1]) for kl in curves.values()):
+        speaker.say(
+            f"""
+            The rate is too large: descent in mu needs one below 2 sigma^2 = {2 * config.scale**2:g}, and less where gradients are noisy."""  # noqa: E501
+        )
     _draw_learning(speaker, curves)
 
     speaker.section("5. Where the trick ends")

@@ -266,6 +266,7 @@ AB = ("n", "y")
         ({"a": (AB, ("z",), [[1, 0]] * 2)}, "a has the parent 'z', but there are only a"),
         ({"a": (("y",), (), [1])}, "a must have two or more different states, got y"),
         ({"a": (("y", "y"), (), [1, 0])}, "two or more different states"),
+        ({"a": (AB, (), [1, 0]), "b": (AB, ("a", "a"), [[1, 0]] * 2)}, "b must have each parent once, got a, a"),
         ({"a b": (AB, (), [1, 0])}, "must be of letters, digits and _, got 'a b'"),
     ],
 )
@@ -288,13 +289,16 @@ def test_the_cycle_is_named():
         (("--evidence", "wet_grass=damp"), "wet_grass must be one of no, yes, got 'damp'"),
         (("--evidence", "wet_grass"), "evidence is given as NAME=STATE, got 'wet_grass'"),
         (("--evidence", "rain=yes"), "rain cannot be asked for and be known"),
-        (("--evidence", "sprinkler=no", "cloudy=no", "wet_grass=yes", "--samples", "10"), "--samples must be at least"),
+        (("--evidence", "sprinkler=no", "cloudy=no", "wet_grass=yes", "--samples", "10"), "--samples must be from 100"),
         (("--evidence", "sprinkler=no", "rain=no", "wet_grass=yes", "--query", "cloudy"), "has probability 0"),
         (("--pseudo-count", "0"), "--pseudo-count must be positive, got 0"),
         (("--network", "absent.json"), "absent.json"),
         (("--network", "cycle.json", "--query", "a"), "the graph must have no cycle, got a -> b -> a"),
         (("--network", "broken.json"), "broken.json is no network: "),
         (("--network", "list.json"), "list.json is no network: "),
+        (("--network", "one.json", "--query", "a"), "one.json is no network: it must be an object with two variables"),
+        (("--evidence", "sprinkler=no", "sprinkler=yes"), "evidence must name each variable once, got sprinkler=no"),
+        (("--samples", "1000000000"), "--samples must be from 100 to 1000000, got 1000000000"),
         (("--network", "half.json"), "half.json is no network: a needs states, parents and table"),
     ],
 )
@@ -303,7 +307,8 @@ def test_bad_settings_are_one_sentence(tmp_path, words, sentence):
     (tmp_path / "cycle.json").write_text(json.dumps({"a": {**node, "parents": ["b"]}, "b": {**node, "parents": ["a"]}}))
     (tmp_path / "broken.json").write_text('{"a": ')
     (tmp_path / "list.json").write_text("[]")
-    (tmp_path / "half.json").write_text(json.dumps({"a": node}))
+    (tmp_path / "half.json").write_text(json.dumps({"a": node, "b": node}))
+    (tmp_path / "one.json").write_text(json.dumps({"a": {"states": AB, "table": [1, 0], "parents": []}}))
     code, out, err = run(tmp_path, "bayesian_network", *words)
     assert code == 2 and out == "" and err.count("\n") == 1 and sentence in err
     assert not (tmp_path / "runs").exists()
@@ -314,6 +319,13 @@ def test_bad_settings_are_one_sentence(tmp_path, words, sentence):
 
 def answers(out):
     return out.split("Answers, for these settings")[1]
+
+
+def test_when_all_is_known_no_further_observation_is_named(tmp_path):
+    known = ("--evidence", "wet_grass=yes", "rain=yes", "cloudy=yes", "--query", "sprinkler")
+    code, out, err = run(tmp_path, "bayesian_network", "--preset", "smoke", *known)
+    assert code == 0, err
+    assert "1. None is left." in answers(out)
 
 
 def test_other_evidence_has_other_answers(tmp_path):

@@ -1,4 +1,4 @@
-"""Columns of CSV files: what is read, and a sentence for what cannot be."""
+"""Columns and tables of CSV files: what is read, and a sentence for what cannot be."""
 
 import numpy as np
 import pytest
@@ -49,6 +49,39 @@ def test_what_is_no_column_of_numbers_gets_a_sentence(content, column, sentence,
     path.write_text(content)
     with pytest.raises(ValueError) as caught:
         csv_files.read_column(path, column)
+    assert str(caught.value) == f"{path}{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("x1, x2\n1,2\n\n3,4\n", (["x1", "x2"], [[1, 2], [3, 4]])),
+        ("1;2\n3;4e1\n", (["1", "2"], [[1, 2], [3, 40]])),
+    ],
+)
+def test_a_table_is_read(content, expected, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    names, table = csv_files.read_table(path)
+    assert names == expected[0] and table.dtype == np.float64
+    np.testing.assert_array_equal(table, expected[1])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", " is empty: a column of numbers is needed"),
+        ("a,b\n", " has a header and no numbers: a column of numbers is needed"),
+        ("a,b\n1,2\n3\n", ", line 3: 2 numbers are needed, got 1 cells"),
+        ("a,b\n1,2\n3,4,5\n", ", line 3: 2 numbers are needed, got 3 cells"),
+        ("a,b\n1,2\n3,\n", ", line 3, column b: a finite number is needed, got ''"),
+    ],
+)
+def test_what_is_no_table_of_numbers_gets_a_sentence(content, sentence, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text(content)
+    with pytest.raises(ValueError) as caught:
+        csv_files.read_table(path)
     assert str(caught.value) == f"{path}{sentence}"
 
 

@@ -167,10 +167,10 @@ def test_the_lesson_shows_what_it_says_and_its_answers_follow_the_laws(tmp_path)
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--q-sd", "0"], "q_sd must be from 1e-06 to 1e+06, got 0.0"),
-        (["--p-sd", "-1"], "p_sd must be from 1e-06 to 1e+06, got -1.0"),
-        (["--p-mean", "nan"], "p_mean must be from -1e+06 to 1e+06, got nan"),
-        (["--samples", "3"], "samples must be from 10 to 1000000, got 3"),
+        (["--q-sd", "0"], "--q-sd must be from 1e-06 to 1000000.0, got 0.0"),
+        (["--p-sd", "-1"], "--p-sd must be from 1e-06 to 1000000.0, got -1.0"),
+        (["--p-mean", "nan"], "--p-mean must be from -1000000.0 to 1000000.0, got nan"),
+        (["--samples", "3"], "--samples must be from 10 to 1000000, got 3"),
     ],
 )
 def test_mistakes_get_a_sentence(words, sentence, tmp_path):

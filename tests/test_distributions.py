@@ -7,7 +7,7 @@ import pytest
 from command import only_run, run
 from scipy import stats
 
-from zoo.probability import distributions
+from zoo.probability import distributions, limits
 
 FAMILIES = distributions.FAMILIES
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
@@ -256,6 +256,14 @@ def test_one_distribution_with_its_own_parameters(tmp_path):
         assert first != second
 
 
+def test_a_belief_is_as_far_from_the_truth_as_the_lesson_says():
+    n, p = 400, 0.3
+    heads = np.arange(80, 161)  # but for a probability of 1e-5
+    errors = [limits.belief_error(p, 1 + h, 1 + n - h) for h in heads]
+    mean = stats.binom.pmf(heads, n, p) @ errors
+    assert mean == pytest.approx(2 * np.sqrt(p * (1 - p) / (np.pi * n)), rel=0.01)
+
+
 def test_within_one_standard_deviation_both_ends_count(tmp_path):
     """One flip of a fair coin: 0 and 1 are both exactly one standard deviation from the mean."""
     code, out, _ = run(tmp_path, "distributions", "--preset", "smoke", "--name", "bernoulli", "--p", "0.5")
@@ -318,9 +326,17 @@ def test_fits_rank_the_family_that_the_data_came_from_first(tmp_path):
         (["--column", "x"], "--column needs --fit: the CSV file that has the column"),
         (["--name", "beta", "--fit", "x.csv"], "--name shows one distribution, --fit fits all of them: leave one"),
         (["--fit", "none.csv"], "none.csv cannot be read: No such file or directory"),
-        (["--samples", "1"], "samples must be from 2 to 10000000, got 1"),
-        (["--events", "nan"], "events must be from 0.001 to 50, got nan"),
-        (["--chance", "0"], "chance must be from 0.05 to 0.95, got 0.0"),
+        (
+            ["--name", "normal", "--sigma", "1e154"],
+            "Normal with mu=178, sigma=1e+154 has a variance beyond the largest",
+        ),
+        (
+            ["--name", "normal", "--mu", "1e300"],
+            "Normal with mu=1e+300, sigma=7 is too narrow for numbers of 16 digits",
+        ),
+        (["--samples", "1"], "--samples must be from 2 to 10000000, got 1"),
+        (["--events", "nan"], "--events must be from 0.1 to 50, got nan"),
+        (["--chance", "0"], "--chance must be from 0.05 to 0.95, got 0.0"),
     ],
 )
 def test_mistakes_get_a_sentence(words, sentence, tmp_path):
@@ -336,10 +352,12 @@ def test_mistakes_get_a_sentence(words, sentence, tmp_path):
         ("x\n1\ntwo\n", "data.csv, line 3, column x: a finite number is needed, got 'two'"),
         ("x\n1\n2\n", "10 numbers or more are needed for a fit, got 2"),
         ("x\n" + "4\n" * 20, "two different numbers or more are needed for a fit, got 4 only"),
+        ("x\n" + "1\n-1e308\n" * 10, "numbers from -1e+100 to 1e+100 are needed for a fit, got -1e+308"),
+        ("x\n" + "4\n4.000000000000001\n" * 10, "numbers that differ by more than rounding are needed for a fit, all "),
     ],
 )
 def test_a_file_without_a_column_of_numbers_gets_a_sentence(content, sentence, tmp_path):
     (tmp_path / "data.csv").write_text(content)
     code, _, err = run(tmp_path, "distributions", "--fit", "data.csv")
-    assert (code, err) == (2, f"error: {sentence}\n")
+    assert code == 2 and err.startswith(f"error: {sentence}") and err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]

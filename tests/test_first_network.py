@@ -75,11 +75,12 @@ def test_the_lesson_prints_every_loss_twice(tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--hidden", "0"], "hidden must be 1 or more, got 0"),
-        (["--epochs", "1"], "epochs must be 2 or more, got 1"),
-        (["--batch-size", "-3"], "batch_size must be 2 or more, got -3"),
-        (["--learning-rate", "0"], "learning_rate must be a finite number above 0, got 0.0"),
-        (["--learning-rate", "nan"], "learning_rate must be a finite number above 0, got nan"),
+        (["--inputs", "100000000000"], "--inputs must be from 1 to 10000, got 100000000000"),
+        (["--hidden", "0"], "--hidden must be from 1 to 10000, got 0"),
+        (["--epochs", "1"], "--epochs must be from 2 to 100000, got 1"),
+        (["--batch-size", "-3"], "--batch-size must be from 2 to 10000, got -3"),
+        (["--learning-rate", "0"], "--learning-rate must be a finite number above 0, got 0.0"),
+        (["--learning-rate", "nan"], "--learning-rate must be a finite number above 0, got nan"),
     ],
 )
 def test_mistakes_get_a_sentence(words, sentence, tmp_path):

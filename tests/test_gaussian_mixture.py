@@ -142,17 +142,24 @@ def test_bad_points_are_one_sentence(points, components, sentence):
 def test_the_lesson_takes_files_and_refuses_bad_ones(tmp_path):
     random = np.random.default_rng(3)
     rows = [f"{a:.4f}, {b:.4f}" for a, b in random.normal(size=(40, 2))]
-    (tmp_path / "good.csv").write_text("\n".join(["height, weight", *rows]))
+    (tmp_path / "good.csv").write_text("\n".join(["height x1, weight x2", *rows]))
+    far = [f"{1e6 * float(a)}, {float(b) / 1000 + 7}" for a, b in (row.split(",") for row in rows)]
+    (tmp_path / "far.csv").write_text("\n".join(["height x1, weight x2", *far]))
     (tmp_path / "text.csv").write_text("\n".join([*rows, "1.0, heavy"]))
+    (tmp_path / "ragged.csv").write_text("\n".join([*rows, "1.0"]))
     (tmp_path / "gap.csv").write_text("\n".join([*rows, "1.0, nan"]))
     (tmp_path / "empty.csv").write_text("")
     code, out, err = run(tmp_path, "gaussian_mixture", "--preset", "smoke", "--data", "file:good.csv")
     assert code == 0, err
-    assert "height, weight" in out and "27 points of 2 numbers each, 13 more held out" in out
+    assert "height x1, scaled, weight x2, scaled" in out and "27 points of 2 numbers each, 13 more held out" in out
+    other = run(tmp_path, "gaussian_mixture", "--preset", "smoke", "--data", "file:far.csv", "--folder", "far")[1]
+    bics = [[line for line in each.splitlines() if line.startswith("K = ")] for each in (out, other)]
+    assert bics[0] and bics[0] == bics[1]  # other units, the same mixture
     for data, sentence in (
-        ("file:text.csv", "heavy' to float64 at row 40"),
-        ("file:gap.csv", "finite numbers"),
-        ("file:empty.csv", "at least 6 rows and 2 columns"),
+        ("file:text.csv", "line 41, column 2: a finite number is needed, got 'heavy'"),
+        ("file:ragged.csv", "line 41: 2 numbers are needed, got 1 cells"),
+        ("file:gap.csv", "a finite number is needed, got 'nan'"),
+        ("file:empty.csv", "is empty"),
         ("file:none.csv", "none.csv cannot be read"),
         ("flowers", "--data must be drawn, iris or file:PATH"),
     ):

@@ -169,7 +169,7 @@ def test_the_weather_lesson_answers_by_its_settings(tmp_path):
         (("--stay", "1.2"), "--stay must be a probability from 0 to 1, got 1.2"),
         (("--ice-creams", "1", "4"), "--ice-creams must be from 1 to 3 on every day"),
         (("--ice-creams", "1"), "--ice-creams must have 2 to 16 days, got 1"),
-        (("--diaries", "0"), "--diaries must be at least 1, got 0"),
+        (("--diaries", "0"), "--diaries must be from 1 to 10000, got 0"),
     ):
         code, _, err = run(tmp_path, *smoke, *words, "--folder", "bad")
         assert code == 2 and sentence in err, err

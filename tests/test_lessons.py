@@ -32,6 +32,14 @@ def test_a_lesson_draws_asks_and_answers(name, tmp_path):
         assert np.asarray(Image.open(path).convert("L")).std() > 5, f"{path.name} is blank"
 
 
+@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("seed", ["-1", "5000000000"])
+def test_a_seed_that_no_library_takes_is_one_sentence(name, seed, tmp_path):
+    code, _, err = run(tmp_path, name, "--preset", "smoke", "--seed", seed)
+    assert code == 2 and err.startswith("error: --seed must be from 0 to ") and err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_lesson_has_three_questions_and_a_new_folder(tmp_path, capsys):
     first = lesson.Lesson("sums", tmp_path / "new")
     with pytest.raises(ValueError, match="exists"):

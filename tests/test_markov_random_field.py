@@ -173,9 +173,11 @@ def test_bad_settings_are_one_sentence(tmp_path):
         mrf.ising(1, 4)
     for words, sentence in (
         (("--size", "5"), "--size must be even"),
-        (("--temperatures", "1", "0"), "--temperatures must be positive"),
+        (("--temperatures", "1", "0"), "--temperatures must be from 0.1 to 1000"),
+        (("--temperatures", "nan"), "--temperatures must be from 0.1 to 1000"),
+        (("--temperatures", "1e-3"), "--temperatures must be from 0.1 to 1000"),
         (("--noise", "0.5"), "--noise must be a probability above 0 and below 0.5, got 0.5"),
-        (("--chains", "1"), "--chains must be at least 2"),
+        (("--chains", "1"), "--chains must be from 2 to 1000"),
         (("--dataset", "folder:none"), "there is no folder none"),
     ):
         code, _, err = run(tmp_path, "markov_random_field", *words, "--folder", "bad")

@@ -167,8 +167,9 @@ def test_other_settings_have_other_answers(name, change, tmp_path):
         ("naive_bayes", ("--dataset", "folder:absent"), "there is no folder absent"),
         ("generative_discriminative", ("--sizes", "5", "100"), "--sizes must be at least 10, the number of classes"),
         ("generative_discriminative", ("--sizes", "10"), "one at least 20, got 10"),
+        ("generative_discriminative", ("--pseudo-count", "inf"), "--pseudo-count must be positive, got inf"),
         ("generative_discriminative", ("--repeats", "0"), "--repeats must be at least 1, got 0"),
-        ("generative_discriminative", ("--bins", "0"), "--bins must be at least 1, got 0"),
+        ("generative_discriminative", ("--bins", "0"), "--bins must be from 1 to 1000, got 0"),
     ],
 )
 def test_bad_settings_are_one_sentence(name, words, sentence, tmp_path):

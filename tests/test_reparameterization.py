@@ -93,8 +93,12 @@ def test_answers_move_with_the_settings(tmp_path):
     needed = int(np.ceil(maths.score_function_variance([1.0], [0.5], [3.0])[0] / 1.0))
     assert f"{needed} samples" in " ".join(answers[0]) and needed == 124
     for words, sentence in (
-        (["--scale", "0"], "--scale must be more than 0"),
-        (["--draws", "0"], "must be at least 1"),
+        (["--scale", "0"], "--scale must be from 0.001 to 1000, got 0.0"),
+        (["--scale", "1e-200"], "--scale must be from 0.001 to 1000, got 1e-200"),
+        (["--mean", "nan"], "--mean must be from -1000000.0 to 1000000.0, got nan"),
+        (["--draws", "1000000", "--dimensions", "100"], "--draws times the largest of --dimensions must be at most 20"),
+        (["--dimensions", "4", "0"], "--dimensions must be from 1 to 1000, got 4 0"),
+        (["--draws", "0"], "--draws must be from 1 to 1000000, got 0"),
     ):
         code, _, err = run(tmp_path, "reparameterization", "--preset", "smoke", *words)
         assert code == 2 and sentence in err

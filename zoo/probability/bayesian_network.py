@@ -65,6 +65,8 @@ def make_network(nodes):
             raise ValueError(f"the name of a variable must be of letters, digits and _, got {name!r}")
         if len(node.states) < 2 or len(set(node.states)) < len(node.states):
             raise ValueError(f"{name} must have two or more different states, got {', '.join(node.states) or 'none'}")
+        if len(set(node.parents)) < len(node.parents):
+            raise ValueError(f"{name} must have each parent once, got {', '.join(node.parents)}")
         for parent in node.parents:
             if parent not in nodes:
                 raise ValueError(f"{name} has the parent {parent!r}, but there are only {', '.join(nodes)}")

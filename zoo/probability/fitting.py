@@ -18,6 +18,8 @@ TRIED = 40  # numbers from the largest count upwards: as n and as K of a hyperge
 NEWTON_STEPS = 200
 FEWEST = 10  # numbers that are ranked
 LARGEST_VALUE = 100_000  # whole numbers above it are measured, not counted
+LARGEST = 1e100  # of any number
+NARROWEST = 1e-12  # distance of the largest number from the smallest, as a share of the largest
 
 
 def is_whole(x):
@@ -218,12 +220,18 @@ def rank(families, x, seed=0):
         List of `Candidate`, and for the others name -> why they are none.
 
     Raises:
-        ValueError: when there are too few numbers, or one only, many times.
+        ValueError: when there are too few numbers, one only, many times, or too large or too narrow ones for float64.
     """
     if len(x) < FEWEST:
         raise ValueError(f"{FEWEST} numbers or more are needed for a fit, got {len(x)}")
     if x.min() == x.max():
         raise ValueError(f"two different numbers or more are needed for a fit, got {x[0]:g} only")
+    if np.abs(x).max() > LARGEST:
+        raise ValueError(
+            f"numbers from {-LARGEST:g} to {LARGEST:g} are needed for a fit, got {x[np.abs(x).argmax()]:g}"
+        )
+    if np.ptp(x) < NARROWEST * np.abs(x).max():
+        raise ValueError(f"numbers that differ by more than rounding are needed for a fit, all are {x[0]:g}")
     candidates, refused = [], {}
     for name, family in families.items():
         log_prob = family.log_prob if family.discrete or not is_whole(x) else family.log_mass

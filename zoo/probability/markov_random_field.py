@@ -233,13 +233,12 @@ def sample(grid, labels, betas, sweeps, seed, sampler="gibbs"):
     return Chains(*(each.numpy() for each in results))
 
 
-def icm(grid, labels, beta=1.0, most=100):
+def icm(grid, labels, most=100):
     """Iterated conditional modes (Besag 1986): each site takes its likeliest label, until nothing changes.
 
     Args:
         grid: `Grid`.
         labels: to start from, int (..., R, C).
-        beta: 1 / temperature; it does not matter.
         most: sweeps at most.
 
     Returns:
@@ -250,7 +249,7 @@ def icm(grid, labels, beta=1.0, most=100):
     for _ in range(most):
         before = labels
         for colour in (white, ~white):
-            logits = conditional_logits(grid, labels, tf.constant(beta, tf.float64))
+            logits = conditional_logits(grid, labels, tf.constant(1.0, tf.float64))  # the mode is that of any beta
             labels = tf.where(colour, tf.argmax(logits, axis=-1, output_type=tf.int32), labels)
         if tf.reduce_all(labels == before):
             break
