@@ -66,6 +66,7 @@ def test_summary_by_hand():
     }
 
 
+@pytest.mark.slow
 def test_the_walk_through(tmp_path):
     code, out, err = run(tmp_path, "augmentation", "--preset", "smoke")
     assert code == 0, err

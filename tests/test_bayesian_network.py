@@ -328,6 +328,7 @@ def test_when_all_is_known_no_further_observation_is_named(tmp_path):
     assert "1. None is left." in answers(out)
 
 
+@pytest.mark.slow
 def test_other_evidence_has_other_answers(tmp_path):
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()

@@ -107,6 +107,7 @@ def test_the_truth_is_measured_as_the_truth():
     assert row["coverage"] > 0.95
 
 
+@pytest.mark.slow
 def test_answers_follow_the_question(tmp_path):
     answers = []
     for number, query in enumerate((("0", "0"), ("0.5", "-0.5"))):

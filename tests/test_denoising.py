@@ -92,6 +92,7 @@ def test_pipeline_damages_anew_each_time_and_repeats_itself_when_resumed(digits)
     assert spec[0] == tf.TensorSpec((8, 8, 8, 1), tf.float32)
 
 
+@pytest.mark.slow
 def test_the_walk_through(tmp_path, no_int8):
     code, _, err = run(tmp_path, "denoising", "--preset", "smoke", "--epochs", "12", "--width", "8")
     assert code == 0, err

@@ -144,6 +144,7 @@ def answers(out):
     return out[out.index("Answers, for these settings") :].partition("\nfigures:")[0]
 
 
+@pytest.mark.slow
 def test_the_lesson_shows_what_it_says_and_its_answers_follow_the_laws(tmp_path):
     code, out, err = run(tmp_path, "distances", "--preset", "smoke")
     assert code == 0, err

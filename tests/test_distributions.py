@@ -226,6 +226,7 @@ def answers(out):
     return out[out.index("Answers, for these settings") :].partition("\nfigures:")[0].split("\n1. ")[1]
 
 
+@pytest.mark.slow
 def test_the_gallery_and_the_relations(tmp_path):
     code, out, err = run(tmp_path, "distributions", "--preset", "smoke")
     assert code == 0, err

@@ -185,6 +185,7 @@ def test_bad_settings_are_one_sentence(tmp_path):
     assert not (tmp_path / "bad").exists()
 
 
+@pytest.mark.slow
 def test_the_lesson_answers_by_its_settings(tmp_path):
     smoke = ("markov_random_field", "--preset", "smoke", "--folder")
     code, out, err = run(tmp_path, *smoke, "one")

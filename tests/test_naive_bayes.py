@@ -141,6 +141,7 @@ def answers(out):
     return [line for line in out.split("Answers, for these settings")[1].splitlines() if line[:2] in ("1.", "2.", "3.")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change"),
     [
