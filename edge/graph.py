@@ -11,35 +11,12 @@ import struct
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-# Builtin operations that a generator may be made of: plain functions of their inputs. Left out are custom operations
-# and delegates, which are programs of somebody else; variables and hash tables, which remember between two calls;
-# random numbers, whose seed is fixed in the file; strings; and StableHLO, which phones do not run.
-PLAIN = """
-    ABS ADD ADD_N ATAN2 BITCAST BITWISE_XOR CAST CEIL COS CUMSUM DIV EXP FLOOR FLOOR_DIV FLOOR_MOD LOG MAXIMUM MINIMUM
-    MUL NEG POW RIGHT_SHIFT ROUND RSQRT SIGN SIN SQRT SQUARE SQUARED_DIFFERENCE SUB
-    ARG_MAX ARG_MIN EQUAL GREATER GREATER_EQUAL LESS LESS_EQUAL LOGICAL_AND LOGICAL_NOT LOGICAL_OR NOT_EQUAL SELECT
-    SELECT_V2 TOPK_V2 WHERE
-    MEAN REDUCE_ALL REDUCE_ANY REDUCE_MAX REDUCE_MIN REDUCE_PROD SEGMENT_SUM SUM UNSORTED_SEGMENT_MAX
-    UNSORTED_SEGMENT_MIN UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_SUM
-    BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO CONCATENATION DEPTH_TO_SPACE DYNAMIC_UPDATE_SLICE EXPAND_DIMS FILL
-    GATHER GATHER_ND MATRIX_DIAG MATRIX_SET_DIAG MIRROR_PAD ONE_HOT PACK PAD PADV2 RANGE RANK RESHAPE REVERSE_SEQUENCE
-    REVERSE_V2 SCATTER_ND SHAPE SLICE SPACE_TO_BATCH_ND SPACE_TO_DEPTH SPLIT SPLIT_V SQUEEZE STRIDED_SLICE TILE
-    TRANSPOSE UNPACK ZEROS_LIKE
-    AVERAGE_POOL_2D BATCH_MATMUL CONV_2D CONV_3D CONV_3D_TRANSPOSE DEPTHWISE_CONV_2D ELU EMBEDDING_LOOKUP
-    FULLY_CONNECTED GELU HARD_SWISH L2_NORMALIZATION L2_POOL_2D LEAKY_RELU LOCAL_RESPONSE_NORMALIZATION LOGISTIC
-    LOG_SOFTMAX MAX_POOL_2D PRELU RELU RELU6 RELU_0_TO_1 RELU_N1_TO_1 RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR SOFTMAX
-    TANH TRANSPOSE_CONV
-    DEQUANTIZE QUANTIZE IF WHILE
-"""
-OPERATIONS = frozenset(PLAIN.split())
+from edge.operations import MAX_CODES, MAX_GRAPHS, MAX_PARTS, MAX_RANK, MAX_TENSOR, MAX_TOTAL, NUMBERS
+
+OPERATIONS = frozenset(NUMBERS)
 NAMES = {number: name for name, number in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 
 MAX_FILE = 2**30  # bytes
-MAX_GRAPHS = 256
-MAX_PARTS = 200_000  # tensors and operations, all graphs together
-MAX_RANK = 8
-MAX_TENSOR = 2**26  # numbers: 16 pictures of 1024 x 1024 x 4
-MAX_TOTAL = 2**29  # numbers of all tensors together
 
 # What the accessors raise where a damaged file leads them beyond its end.
 MISREADINGS = (struct.error, IndexError, TypeError, ValueError, OverflowError)
@@ -90,7 +67,7 @@ def check(path):
     Raises:
         OSError: It cannot be read.
         ValueError: It is damaged, has operations outside `OPERATIONS`, weights in other files, or more or larger parts
-            than the bounds above.
+            than the bounds of `operations.py`.
     """
     model = read(path)
     try:
@@ -112,7 +89,7 @@ def check(path):
 def _operations(model):
     """Names of the operations that the graphs may use."""
     found = set()
-    for index in range(_bounded(model.OperatorCodesLength(), 1000)):
+    for index in range(_bounded(model.OperatorCodesLength(), MAX_CODES)):
         code = model.OperatorCodes(index)
         # Numbers up to 126 stand in the field of old files, where newer ones have a placeholder.
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())

@@ -2,6 +2,7 @@
 
     index.html, studio.html, probability.html, worker.js ...   the page, as it stands here
     shell.js, offered.json                                     written here: what a browser keeps, and what there is
+    operations.js                                              written here: what a graph may be made of
     lib/                                                       LiteRT.js and two builds of its WebAssembly, from npm
     exported/                                                  index, cards, samples and the `.tflite` files on disk
 
@@ -13,6 +14,8 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
+
+from edge import operations
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -47,6 +50,7 @@ def stage(folder, exported=EXPORTED):
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         site = Path(scratch) / "new"
         copy_page(site)
+        write_operations(site)
         copy_litert(site / "lib")
         copy_models(exported, site / "exported")
         write_shell(site)
@@ -67,6 +71,14 @@ def copy_page(site):
     for pattern in (*PAGE, WORKER):
         for path in HERE.glob(pattern):
             copy(path, site / path.relative_to(HERE))
+
+
+def write_operations(site):
+    """Writes `operations.js`, a module with the list and the limits of `edge/operations.py`."""
+    limits = {name: value for name, value in vars(operations).items() if name.startswith("MAX_")}
+    exports = {"NUMBERS": operations.NUMBERS, **limits}
+    lines = [f"export const {name} = {json.dumps(value)};\n" for name, value in exports.items()]
+    (site / "operations.js").write_text("".join(lines), encoding="utf-8")
 
 
 def copy_litert(folder):
@@ -119,7 +131,7 @@ def hash_of(site, paths):
 def write_shell(site):
     """Writes `shell.js`, what a service worker keeps from the start and its version, and the list of model files."""
     kept = sorted(path for pattern in (*PAGE, *KEPT_OF_EXPORTS) for path in site.glob(pattern))
-    kept += [site / "lib" / "litert.js", site / "lib" / "wasm-utils.js"]
+    kept += [site / "operations.js", site / "lib" / "litert.js", site / "lib" / "wasm-utils.js"]
     shell = {
         "version": hash_of(site, [*kept, site / WORKER]),
         "runtime": hash_of(site, sorted(path for path in site.glob("lib/**/*") if path.is_file())),

@@ -6,6 +6,7 @@
 
 import { loadAndCompile, loadLiteRt, Tensor } from "../lib/litert.js";
 import { sizeOf } from "./card.js";
+import { checkGraph } from "./graph.js";
 
 let starting = null;
 
@@ -117,13 +118,14 @@ function checkAgainstCard(card, compiled) {
 }
 
 /**
- * Opens a verified file.
+ * Opens a verified file, if its graphs are a plain computation.
  * @param {object} card
  * @param {string} precision
  * @param {Uint8Array} bytes of the file
  * @returns {Promise<Model>}
  */
 export async function openModel(card, precision, bytes) {
+  checkGraph(bytes, card.files[precision].file);
   await startRuntime();
   let compiled = null;
   try {
