@@ -168,9 +168,9 @@ def test_newsgroups_are_read_where_they_are(tmp_path, monkeypatch):
 
     random = np.random.default_rng(0)
     kinds = (["orbit", "rocket", "moon", "launch", "planet"], ["goal", "hockey", "team", "player", "season"])
-    posts = [" ".join(random.choice(kinds[index % 2], 20)) + " the and 123" for index in range(60)]
+    posts = [" ".join(random.choice(kinds[index % 2], 20)) + " the and 123" for index in range(120)]
     monkeypatch.setattr(text, "newsgroups", lambda: posts)
-    words = ("--documents", "40", "--topics", "2", "--more-topics", "3", "--vocabulary", "50", "--starts", "4")
+    words = ("--documents", "100", "--topics", "2", "--more-topics", "3", "--vocabulary", "50", "--starts", "4")
     code, out, err = run(tmp_path, "lda", "--preset", "newsgroups", *words)
     assert code == 0, err
     found = [line.split()[3:] for line in out.splitlines() if line.startswith("topic ")]
