@@ -67,6 +67,11 @@ def exported(tmp_path_factory):
         generate_from_seed=("seed", [1], tf.int32, lambda seed: tf.zeros((1, 2, 2, 1)) + tf.cast(seed, tf.float32)),
         log_prob=("image", [1, 2, 2, 1], tf.float32, brightness),
     )
+    translated = save(
+        translate=("image", [1, 2, 2, 1], tf.float32, lambda image: -image),
+        log_prob=("image", [1, 2, 2, 1], tf.float32, brightness),
+    )
+    publish(folder, "translates_and_judges", translated)
     publish(folder, "judge_shades", shades, labels=LABELS, typical=[-5.0, 5.0])
     publish(folder, "judge_bright", bright, threshold=0.25)
     publish(folder, "judge_rows", rows, threshold=15, columns=COLUMNS)
@@ -121,6 +126,14 @@ def test_a_model_that_draws_judges_when_it_is_shown_a_picture(place, capsys):
     assert capsys.readouterr().out == "x.png: log-likelihood 0.5 nats\n"
     assert "makes pictures: it takes no --rows" in mistake(capsys, "draws_and_judges", "--rows", "x.csv")
     assert "x.png: log" not in mistake(capsys, "draws_and_judges", "--count", "0")  # without one it draws
+
+
+def test_a_model_from_picture_to_picture_makes_pictures(place):
+    path = picture([255] * 4)
+    assert judging.signature_of(runtime.load("translates_and_judges"), image=path) is None
+    assert judging.signature_of(runtime.load("draws_and_judges"), image=path) == "log_prob"
+    assert judging.signature_of(runtime.load("draws_and_judges")) is None
+    assert judging.signature_of(runtime.load("judge_rows")) == "score"
 
 
 def test_probabilities_far_from_zero_do_not_overflow():
