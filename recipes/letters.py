@@ -40,7 +40,7 @@ class Config:
 
 PRESETS = {
     "lesson": Config(),
-    "tiny_shakespeare": Config(text="tiny_shakespeare", iterations=100, starts=1),
+    "tiny_shakespeare": Config(text="tiny_shakespeare", iterations=100, starts=4),
     "smoke": Config(letters=2000, more_states=(3,), starts=1, iterations=5, written=70),
 }
 ALPHABET = " abcdefghijklmnopqrstuvwxyz"
