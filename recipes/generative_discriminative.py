@@ -5,7 +5,8 @@
     python -m recipes generative_discriminative --preset mnist
 
 Accuracy against the number of training pictures, calibration, and outliers. What only a generative model can do is in
-`python -m recipes naive_bayes`.
+`python -m recipes naive_bayes`. The third command took 202 s on one core of an AMD EPYC that other work shared. On the
+digits logistic regression overtakes naive Bayes at 200 pictures, on MNIST it is ahead from 10 pictures on.
 """
 
 from dataclasses import dataclass
@@ -268,7 +269,7 @@ def teach_calibration(teacher, config, train, test):
         for name, (error, _) in judged.items()
     }
     teacher.table("Said and kept", rows)
-    with teacher.figure("calibration", columns=2, size=(10, 4.6)) as axes:
+    with teacher.figure("calibration", columns=2, size=(10, 5.4)) as axes:
         for panel, title in zip(axes[0], ("generative", "discriminative"), strict=True):
             panel.plot([0, 1], [0, 1], color="0.6", label="keeps its word")
             panel.set(title=title, xlabel="confidence (mean of the bin)", ylabel="share right")
@@ -278,7 +279,8 @@ def teach_calibration(teacher, config, train, test):
             plot(panel, f"{name}, ECE {error:.3f}", STYLES[name], bins[:, 0], bins[:, 1])
             panel.scatter(bins[:, 0], bins[:, 1], 300 * bins[:, 2] / len(test[1]), STYLES[name][0], alpha=0.4)
         for panel in axes[0]:
-            panel.legend(loc="lower right", title="area of the marks: test pictures", title_fontsize="small")
+            words = {"title": "area of the marks: test pictures", "title_fontsize": "small"}
+            panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, **words)
     sure = said[BERNOULLI].max(axis=1) > 0.99
     right = (said[BERNOULLI].argmax(axis=1) == test[1])[sure]
     teacher.ask(
