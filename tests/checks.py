@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import training
+from zoo.datasets import images
 
 
 def values(network):
@@ -116,6 +117,34 @@ def check_resume(make_model, batches, steps, tmp_path):
     assert training.restore(resumed, tmp_path) == 2
     fit(resumed, 2)
     assert_same(state(resumed), state(uninterrupted))
+
+
+def check_resume_on_digits(make_model, digits, tmp_path, **options):
+    """`check_resume` with 43 digits in batches of 8: an epoch does not end where a batch does.
+
+    Args:
+        make_model, tmp_path: of `check_resume`.
+        digits: `zoo.datasets.images.Split`.
+        **options: of `zoo.datasets.images.training_batches`.
+    """
+    few = images.Split(digits.images[:43], digits.labels[:43])
+
+    def batches(first_epoch):
+        return images.training_batches(few, 8, seed=4, first_epoch=first_epoch, **options)
+
+    check_resume(make_model, batches, images.steps_per_epoch(few, 8), tmp_path)
+
+
+def check_pictures_of_seeds(model):
+    """`generate`: a seed gives the same picture alone and among others, in range, and another than the next seed."""
+    seeds = [5, -3, 2**31 - 1]
+    together = model.generate(seeds).numpy()
+    assert together.shape == (3, *model.image_shape)
+    assert together.dtype == np.float32
+    assert np.abs(together).max() <= 1
+    for seed, picture in zip(seeds, together, strict=True):
+        np.testing.assert_allclose(model.generate([seed])[0], picture, atol=1e-6)
+    assert np.abs(together[0] - together[1]).max() > 1e-4
 
 
 def check_players(make_model, batch):

@@ -59,13 +59,6 @@ def test_widths_of_the_generator():
     assert shapes == [(4, 4, 16), (8, 8, 16), (16, 16, 8), (32, 32, 4), (64, 64, 2)]
 
 
-@pytest.mark.parametrize(
-    ("size", "start"), [(8, (4, 1)), (10, (5, 1)), (14, (7, 1)), (28, (7, 2)), (48, (6, 3)), (64, (4, 4))]
-)
-def test_start_size(size, start):
-    assert dcgan.start_size(size) == start
-
-
 @pytest.mark.parametrize("size", [4, 7, 9, 22, 30])
 def test_sizes_that_cannot_be_made_are_refused(size):
     for shape in ((size, size, 1), (8, size, 1)):
@@ -215,16 +208,9 @@ def test_training_on_digits(digits):
 
 def test_generate_gives_a_seed_the_same_picture_alone_and_in_a_batch():
     model = make()
-    seeds = [5, -3, 2**31 - 1]
-    together = model.generate(seeds).numpy()
-    assert together.shape == (3, 8, 8, 1)
-    assert together.dtype == np.float32
-    assert np.abs(together).max() <= 1
-    for seed, picture in zip(seeds, together, strict=True):
-        np.testing.assert_allclose(model.generate([seed])[0], picture, atol=1e-6)
-    assert np.abs(together[0] - together[1]).max() > 1e-4
+    checks.check_pictures_of_seeds(model)
     state = model.seed_generator.state.numpy()
-    model.generate(seeds)
+    model.generate([5, -3])
     np.testing.assert_array_equal(model.seed_generator.state, state)  # looking does not change the run
 
 
@@ -245,12 +231,7 @@ def test_round_trip(batch, tmp_path):
 
 
 def test_resume(digits, tmp_path):
-    few = images.Split(digits.images[:43], digits.labels[:43])
-
-    def batches(first_epoch, context=None):
-        return images.training_batches(few, 8, seed=4, first_epoch=first_epoch)
-
-    checks.check_resume(make, batches, images.steps_per_epoch(few, 8), tmp_path)
+    checks.check_resume_on_digits(make, digits, tmp_path)
 
 
 def test_bfloat16(batch):

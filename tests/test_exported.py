@@ -36,7 +36,7 @@ def bytes_in_git(folder):
     """Size of what git holds of an export: card, pictures, SavedModel and the tracked precisions."""
     files = read_json(folder / "card.json")["files"].values()
     names = [entry["file"] for entry in files if entry.get("tracked")]
-    return sum(size(folder / name) for name in ("card.json", "samples.png", "saved_model", *names))
+    return sum(size(folder / name) for name in ("card.json", "samples.png", "ladder.svg", "saved_model", *names))
 
 
 def test_index_lists_every_export():

@@ -108,3 +108,18 @@ def test_instance_norm_is_saved(tmp_path):
     x = tf.random.normal((3, 4, 4, 2))
     np.testing.assert_array_equal(loaded(x), model(x))
     assert loaded.layers[0].epsilon == 0.25
+
+
+@pytest.mark.parametrize(
+    ("size", "start"), [(8, (4, 1)), (10, (5, 1)), (14, (7, 1)), (28, (7, 2)), (48, (6, 3)), (64, (4, 4))]
+)
+def test_start_size(size, start):
+    assert layers.start_size(size) == start
+
+
+def test_start_shape():
+    assert layers.start_shape((28, 20, 3)) == (7, 5, 2)
+    with pytest.raises(ValueError, match="a side of 9 pixels cannot be made"):
+        layers.start_shape((8, 9, 1))
+    with pytest.raises(ValueError, match="doubled equally often, got 8x16"):
+        layers.start_shape((8, 16, 1))

@@ -225,12 +225,7 @@ def test_round_trip(batch, tmp_path):
 
 
 def test_resume(digits, tmp_path):
-    few = images.Split(digits.images[:43], digits.labels[:43])
-
-    def batches(first_epoch, context=None):
-        return images.training_batches(few, 8, seed=4, first_epoch=first_epoch, binarized=True)
-
-    checks.check_resume(make, batches, images.steps_per_epoch(few, 8), tmp_path)
+    checks.check_resume_on_digits(make, digits, tmp_path, binarized=True)
 
 
 def test_half_precision(batch):

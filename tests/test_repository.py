@@ -118,7 +118,7 @@ def test_a_model_imports_libraries_plumbing_and_network_functions(path):
     for module, name in imports(path):
         if is_standard(module) or top(module) in MODEL_LIBRARIES or module in MODEL_TOOLS:
             continue
-        network_function = name is not None and (name.startswith("make_") or name == "start_size")
+        network_function = name is not None and name.startswith("make_")
         assert module in MODEL_MODULES and network_function, f"{relative(path)} must not import {module} ({name})"
 
 

@@ -1,4 +1,4 @@
-"""Layers that several models use alike."""
+"""Layers, and sizes of layers, that several models use alike."""
 
 import keras
 import tensorflow as tf
@@ -71,3 +71,37 @@ class InstanceNormalization(keras.layers.Layer):
     def get_config(self):
         """The arguments of `__init__`."""
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def start_size(size):
+    """The side (4 to 7 pixels) from which doublings lead to `size`, and how many doublings.
+
+    Raises:
+        ValueError: when `size` is not 4, 5, 6 or 7 times a power of two, or under 8.
+    """
+    start = size
+    doublings = 0
+    while start >= 8 and start % 2 == 0:
+        start //= 2
+        doublings += 1
+    if doublings == 0 or start > 7:
+        raise ValueError(
+            f"a side of {size} pixels cannot be made: sides are 4, 5, 6 or 7 doubled one or more times "
+            "(8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, ...)"
+        )
+    return start, doublings
+
+
+def start_shape(image_shape):
+    """Height and width from which doublings lead to those of a picture, and how many doublings.
+
+    Args:
+        image_shape: height, width, channels.
+
+    Raises:
+        ValueError: as `start_size`, and when height and width are not doubled equally often.
+    """
+    (height, doublings), (width, doublings_across) = (start_size(side) for side in image_shape[:2])
+    if doublings != doublings_across:
+        raise ValueError(f"height and width must be doubled equally often, got {image_shape[0]}x{image_shape[1]}")
+    return height, width, doublings

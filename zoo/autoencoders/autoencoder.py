@@ -29,7 +29,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo import training
-from zoo.gans.dcgan import start_size
+from zoo.layers import start_shape, start_size
 
 NETWORKS = ("linear", "dense", "convolutional", "map")
 
@@ -90,7 +90,7 @@ def make_convolutional_encoder(image_shape, latent_dim, width):
 
 def make_convolutional_decoder(image_shape, latent_dim, width):
     """Code (B, D) -> picture (B, H, W, C) in [-1, 1]; arguments as for `make_convolutional_encoder`."""
-    start_height, start_width, doublings = _start(image_shape)
+    start_height, start_width, doublings = start_shape(image_shape)
     widths = [min(width * 2**power, 4 * width) for power in range(doublings, -1, -1)]
     z = keras.Input((latent_dim,), name="z")
     x = layers.Dense(start_height * start_width * widths[0])(z)
@@ -101,7 +101,7 @@ def make_convolutional_decoder(image_shape, latent_dim, width):
 
 def make_map_encoder(image_shape, latent_dim, width):
     """Picture (B, H, W, C) in [-1, 1] -> a small picture (B, h, w, D), h and w of 4 to 7: convolutions alone."""
-    _, _, halvings = _start(image_shape)
+    _, _, halvings = start_shape(image_shape)
     image = keras.Input(image_shape, name="image")
     x = layers.Conv2D(width, 3, padding="same")(image)  # (B, 28, 28, W)
     x = layers.LeakyReLU(0.1)(x)
@@ -114,21 +114,12 @@ def make_map_encoder(image_shape, latent_dim, width):
 
 def make_map_decoder(image_shape, latent_dim, width):
     """A small picture (B, h, w, D) -> picture (B, H, W, C) in [-1, 1]; arguments as for `make_map_encoder`."""
-    start_height, start_width, doublings = _start(image_shape)
+    start_height, start_width, doublings = start_shape(image_shape)
     widths = [min(width * 2**power, 4 * width) for power in range(doublings, -1, -1)]
     z = keras.Input((start_height, start_width, latent_dim), name="z")
     x = layers.Conv2D(widths[0], 3, padding="same")(z)  # (B, 7, 7, 4W)
     x = layers.LeakyReLU(0.1)(x)
     return keras.Model(z, _upwards(x, widths[1:], image_shape[2]), name="decoder")
-
-
-def _start(image_shape):
-    """Height and width where the convolutions from a code begin, and how often they are doubled."""
-    start_height, doublings = start_size(image_shape[0])
-    start_width, doublings_across = start_size(image_shape[1])
-    if doublings != doublings_across:
-        raise ValueError(f"height and width must be doubled equally often, got {image_shape[0]}x{image_shape[1]}")
-    return start_height, start_width, doublings
 
 
 def _upwards(x, widths, channels):

@@ -29,7 +29,7 @@ from keras import layers
 
 from zoo import noise, training
 from zoo.autoencoders.vae import make_encoder as make_image_encoder
-from zoo.gans.dcgan import start_size
+from zoo.layers import start_shape
 
 
 def make_recognition(image_shape, classes, latent_dim, width):
@@ -70,10 +70,7 @@ def make_generation(image_shape, classes, latent_dim, width):
         latent_dim: length D of the latent vector.
         width: channels W of the last hidden layer; each layer before it has twice as many, up to 4 W.
     """
-    start_height, doublings = start_size(image_shape[0])
-    start_width, doublings_across = start_size(image_shape[1])
-    if doublings != doublings_across:
-        raise ValueError(f"height and width must be doubled equally often, got {image_shape[0]}x{image_shape[1]}")
+    start_height, start_width, doublings = start_shape(image_shape)
     widths = [min(width * 2**power, 4 * width) for power in range(doublings, -1, -1)]
 
     label = keras.Input((), dtype="int32", name="label")

@@ -31,7 +31,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo import noise, training
-from zoo.gans.dcgan import start_size
+from zoo.layers import start_shape, start_size
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 
@@ -66,11 +66,7 @@ def make_decoder(image_shape, latent_dim, width):
         latent_dim: length D of the latent vector.
         width: channels W of the last hidden layer; each layer before it has twice as many, up to 4 W.
     """
-    height, width_pixels, channels = image_shape
-    start_height, doublings = start_size(height)
-    start_width, doublings_across = start_size(width_pixels)
-    if doublings != doublings_across:
-        raise ValueError(f"height and width must be doubled equally often, got {height}x{width_pixels}")
+    start_height, start_width, doublings = start_shape(image_shape)
     widths = [min(width * 2**power, 4 * width) for power in range(doublings, -1, -1)]
 
     z = keras.Input((latent_dim,), name="z")
@@ -80,7 +76,7 @@ def make_decoder(image_shape, latent_dim, width):
     for filters in widths[1:]:
         x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same")(x)  # (B, 14, 14, 2W), (B, 28, 28, W)
         x = layers.LeakyReLU(0.1)(x)
-    logits = layers.Conv2D(channels, 3, padding="same", dtype="float32", name="logits")(x)  # (B, 28, 28, C)
+    logits = layers.Conv2D(image_shape[2], 3, padding="same", dtype="float32", name="logits")(x)  # (B, 28, 28, C)
     return keras.Model(z, logits, name="decoder")
 
 

@@ -29,7 +29,7 @@ from keras import layers
 
 from zoo import noise, training
 from zoo.autoregressive.pixelcnn import make_pixelcnn, make_sampler
-from zoo.gans.dcgan import start_size
+from zoo.layers import start_shape, start_size
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -104,9 +104,7 @@ def make_decoder(image_shape, code_dim, width):
         code_dim: D.
         width: channels W of the first layers; half of them remain at full size.
     """
-    (height, doublings), (width_pixels, doublings_across) = (start_size(side) for side in image_shape[:2])
-    if doublings != doublings_across:
-        raise ValueError(f"height and width must be doubled equally often, got {image_shape[0]}x{image_shape[1]}")
+    height, width_pixels, doublings = start_shape(image_shape)
     vectors = keras.Input((height, width_pixels, code_dim), name="vectors")
     x = layers.Conv2D(width, 3, padding="same")(vectors)
     x = residual(x, width)
@@ -197,7 +195,7 @@ class VQVAE(training.TrainedModel):
         self.pixel_variance = pixel_variance
         self.average_decay = average_decay
         self.seed = seed
-        self.grid = tuple(start_size(side)[0] for side in self.image_shape[:2])
+        self.grid = start_shape(self.image_shape)[:2]
 
         makers = {
             "encoder": lambda: make_encoder(self.image_shape, code_dim, width),

@@ -27,8 +27,7 @@ from keras import layers, ops
 
 from zoo import noise, training
 from zoo.gans import adversarial
-from zoo.gans.dcgan import start_size
-from zoo.layers import BatchNormalization
+from zoo.layers import BatchNormalization, start_shape, start_size
 
 CONDITIONS = ("label", "attributes", "text")
 
@@ -94,11 +93,7 @@ def make_generator(image_shape, latent_dim, width, condition, condition_dim):
         condition: as for `make_encoder`.
         condition_dim: length of e(c).
     """
-    height, width_pixels, channels = image_shape
-    start_height, doublings = start_size(height)
-    start_width, doublings_across = start_size(width_pixels)
-    if doublings != doublings_across:
-        raise ValueError(f"height and width must be doubled equally often, got {height}x{width_pixels}")
+    start_height, start_width, doublings = start_shape(image_shape)
     widths = [min(width * 2**power, 8 * width) for power in range(doublings, -1, -1)]
 
     encoder = make_encoder(condition, condition_dim)
@@ -112,7 +107,7 @@ def make_generator(image_shape, latent_dim, width, condition, condition_dim):
         x = layers.Conv2DTranspose(filters, 4, strides=2, padding="same", use_bias=False)(x)  # (B, 14, 14, 2W) ...
         x = BatchNormalization()(x)
         x = layers.ReLU()(x)
-    x = layers.Conv2D(channels, 3, padding="same")(x)  # (B, 28, 28, C)
+    x = layers.Conv2D(image_shape[2], 3, padding="same")(x)  # (B, 28, 28, C)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
     return keras.Model([z, encoder.input], image, name="generator")
 

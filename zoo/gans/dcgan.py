@@ -34,26 +34,7 @@ from keras import layers
 
 from zoo import noise, training
 from zoo.gans import adversarial
-from zoo.layers import BatchNormalization
-
-
-def start_size(size):
-    """The side (4 to 7 pixels) from which doublings lead to `size`, and how many doublings.
-
-    Raises:
-        ValueError: when `size` is not 4, 5, 6 or 7 times a power of two, or under 8.
-    """
-    start = size
-    doublings = 0
-    while start >= 8 and start % 2 == 0:
-        start //= 2
-        doublings += 1
-    if doublings == 0 or start > 7:
-        raise ValueError(
-            f"a side of {size} pixels cannot be made: sides are 4, 5, 6 or 7 doubled one or more times "
-            "(8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, ...)"
-        )
-    return start, doublings
+from zoo.layers import BatchNormalization, start_shape, start_size
 
 
 def make_generator(image_shape, latent_dim, width):
@@ -64,11 +45,7 @@ def make_generator(image_shape, latent_dim, width):
         latent_dim: length of the latent vector.
         width: channels W of the last hidden layer; each layer before it has twice as many, up to 8 W.
     """
-    height, width_pixels, channels = image_shape
-    start_height, doublings = start_size(height)
-    start_width, doublings_across = start_size(width_pixels)
-    if doublings != doublings_across:
-        raise ValueError(f"height and width must be doubled equally often, got {height}x{width_pixels}")
+    start_height, start_width, doublings = start_shape(image_shape)
     widths = [min(width * 2**power, 8 * width) for power in range(doublings, -1, -1)]
 
     z = keras.Input((latent_dim,), name="z")
@@ -82,7 +59,7 @@ def make_generator(image_shape, latent_dim, width):
         )  # (B, 14, 14, 2W), (B, 28, 28, W)
         x = BatchNormalization()(x)
         x = layers.ReLU()(x)
-    x = layers.Conv2D(channels, 3, padding="same")(x)  # (B, 28, 28, C)
+    x = layers.Conv2D(image_shape[2], 3, padding="same")(x)  # (B, 28, 28, C)
     image = layers.Activation("tanh", dtype="float32", name="image")(x)
     return keras.Model(z, image, name="generator")
 

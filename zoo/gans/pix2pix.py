@@ -30,8 +30,7 @@ from keras import layers
 
 from zoo import noise, training
 from zoo.gans import adversarial
-from zoo.gans.dcgan import start_size
-from zoo.layers import InstanceNormalization
+from zoo.layers import InstanceNormalization, start_size
 
 KERNEL = 4
 

@@ -34,7 +34,8 @@ from keras import layers
 
 from zoo import noise, training
 from zoo.gans import adversarial
-from zoo.gans.dcgan import make_discriminator, start_size
+from zoo.gans.dcgan import make_discriminator
+from zoo.layers import start_shape
 
 MAPPING_RATE = 0.01  # of the mapping network's learning rate, relative to all else (appendix C)
 
@@ -129,10 +130,7 @@ class AdaIN(layers.Layer):
 
 def layer_sides(image_shape):
     """Height and width of each styled layer, two for each resolution: (7, 7), (7, 7), (14, 14), ... for 28 pixels."""
-    height, doublings = start_size(image_shape[0])
-    width, doublings_across = start_size(image_shape[1])
-    if doublings != doublings_across:
-        raise ValueError(f"height and width must be doubled equally often, got {image_shape[0]}x{image_shape[1]}")
+    height, width, doublings = start_shape(image_shape)
     return [(height * 2**power, width * 2**power) for power in range(doublings + 1) for _ in range(2)]
 
 
