@@ -13,7 +13,8 @@ Each measurement runs in a fresh process, so that no file profits from another's
 carries its memory. Other programs disturb measurements for seconds at a time; so all rows are
 measured in turn, three times over, and the table has the median of the three.
 
-    python -m edge.benchmark --ladder      # measures nothing: quality, size and latency that the cards have
+    python -m edge.benchmark --ladder             # measures nothing: quality, size and latency that the cards have
+    python -m edge.benchmark --ladder --plot      # and draws them: ladder.svg beside each card
 """
 
 import argparse
@@ -29,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import cards, ladder, runtime
+from edge import cards, ladder, ladder_plot, runtime
 from edge.__main__ import Parser, stop_printing
 
 ROUNDS = 3
@@ -196,17 +197,31 @@ def table(rows):
     return "\n".join(lines)
 
 
-def write_json(path, content):
-    """Writes a JSON file by way of a temporary name."""
+def write_text(path, content):
+    """Writes a file by way of a temporary name."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.unfinished")
     try:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(content, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise OSError(f"cannot write {path}: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def show_ladder(name_or_path, plot):
+    """Prints the ladder of a model, or of every model in `exported/`; draws it beside the card where `plot`."""
+    if name_or_path is None:
+        models = runtime.list_models()
+    else:
+        path = cards.find(name_or_path)
+        models = [(path if path.is_dir() else path.parent, cards.card_of(path))]
+    print(ladder.table([card for _, card in models]), flush=True)
+    for folder, card in models:
+        drawn = ladder_plot.plot(card) if plot else None
+        if drawn:
+            write_text(folder / ladder_plot.FILE, drawn)
 
 
 def make_parser():
@@ -221,6 +236,7 @@ def make_parser():
     parser.add_argument("--threads", nargs="+", type=int, default=[1], help="CPU threads")
     parser.add_argument("--runs", type=int, default=200, help="timed pictures in each round")
     parser.add_argument("--ladder", action="store_true", help="print what the cards say of every precision")
+    parser.add_argument("--plot", action="store_true", help="with --ladder: draw it, ladder.svg beside the card")
     parser.add_argument("--json", help="also write the numbers to this file")
     return parser
 
@@ -229,9 +245,10 @@ def main(argv=None):
     """Runs the command line and returns the exit code: 0, or 2 after a mistake of the user."""
     try:
         options = make_parser().parse_args(argv)
+        if options.plot and not options.ladder:
+            raise ValueError("--plot draws the ladder: give --ladder too")
         if options.ladder:
-            models = [cards.card_of(options.model)] if options.model else [card for _, card in runtime.list_models()]
-            print(ladder.table(models), flush=True)
+            show_ladder(options.model, options.plot)
             return 0
         if options.model is None:
             raise ValueError("a model is needed (see --help)")
@@ -251,7 +268,8 @@ def main(argv=None):
         print(table(rows))
         if options.json:
             content = {"model": models[0].name, "machine": here, "rounds": ROUNDS}
-            write_json(options.json, {**content, "runs": options.runs, "rows": rows})
+            content |= {"runs": options.runs, "rows": rows}
+            write_text(options.json, json.dumps(content, indent=2) + "\n")
     except BrokenPipeError:
         stop_printing()
     except (ValueError, OSError) as error:

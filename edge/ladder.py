@@ -68,6 +68,13 @@ def loss(figure, quality, best):
     return worse / allowed if allowed > 0 else 0.0
 
 
+def least(figure, best):
+    """The least quality that a file is shipped with, of a model whose fp32 file has the figure `best`."""
+    more_is_better, share, amount = FIGURES[figure]
+    allowed = share * abs(best) + amount
+    return best - allowed if more_is_better else best + allowed
+
+
 def cell(rung):
     """A rung in a few words."""
     quality = "" if rung.quality is None else f"{rung.quality:.{3 if abs(rung.quality) < 10 else 2}f}"

@@ -1,11 +1,13 @@
 """The ladder of precisions: what the cards say of each rung, and that no rung is missing without a reason."""
 
 import json
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
-from edge import benchmark, cards, ladder, runtime
+from edge import benchmark, cards, ladder, ladder_plot, runtime
 from zoo import export
 
 EXPORTED = Path(__file__).resolve().parent.parent / "exported"
@@ -20,6 +22,8 @@ CARD = {
         "int8": {"not_shipped": "it is worse", "quality": {"fid": 2.5}},
     },
 }
+
+PSNR = {"quality": {"psnr": 20.0}}
 
 
 def test_rungs_by_hand():
@@ -73,13 +77,51 @@ def test_the_readme_has_the_numbers_of_the_cards():
     assert len(rows) > 2 and set(rows) <= set(right)
 
 
+def numbers(pattern, picture):
+    return [tuple(map(float, found)) for found in re.findall(pattern, picture)]
+
+
+def test_plot_by_hand():
+    picture = ladder_plot.plot(CARD)
+    ElementTree.fromstring(picture)  # it is XML
+    circles = numbers(r'<circle class="rung" cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', picture)
+    (x_fp16, y_fp16, r_fp16), (x_fp32, y_fp32, r_fp32) = circles  # by size; the others have no quality or no file
+    assert (x_fp16, x_fp32) == (96, 306)
+    limit = float(re.search(r'<path class="limit" d="M50 ([\d.]+)H', picture)[1])
+    assert y_fp16 < y_fp32 < limit  # up is better
+    assert (y_fp32 - y_fp16) / (limit - y_fp32) == pytest.approx(0.5, abs=0.01)  # 5 % better, 10 % may be lost
+    assert r_fp16 / r_fp32 == pytest.approx(0.5**0.5, abs=0.01)  # half the time, half the area
+    texts = [element.text for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0].startswith("FID (less is better)")
+    assert {"2", "2.2", "1.00 MB, 0.25 ms", "not shipped: int8 (2.5)"} <= set(texts)
+    assert "more is better" in ladder_plot.plot({"name": "x", "files": {"fp32": CARD["files"]["fp32"] | PSNR}})
+    assert ladder_plot.plot({"name": "x", "files": {"dynamic": CARD["files"]["dynamic"]}}) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_plot_is_that_of_its_card(name):
+    folder = EXPORTED / name
+    assert (folder / ladder_plot.FILE).read_text() == ladder_plot.plot(json.loads((folder / "card.json").read_text()))
+
+
+def test_the_least_quality():
+    assert ladder.least("fid", 2.0) == pytest.approx(2.2)
+    assert ladder.least("psnr", 20.0) == pytest.approx(19.7)
+
+
 def test_command(artifact_folder, capsys):
     assert benchmark.main([str(artifact_folder), "--ladder"]) == 0
     assert "| tiny | FID | 2.000," in capsys.readouterr().out
+    assert not (artifact_folder / "ladder.svg").exists()
+    assert benchmark.main([str(artifact_folder), "--ladder", "--plot"]) == 0
+    assert "<svg" in (artifact_folder / "ladder.svg").read_text()
+    capsys.readouterr()
     assert benchmark.main(["--ladder"]) == 0
     assert len(capsys.readouterr().out.splitlines()) > 2 + len(runtime.list_models())
     assert benchmark.main([]) == 2
     assert "a model is needed" in capsys.readouterr().err
+    assert benchmark.main(["--plot"]) == 2
+    assert "give --ladder too" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -51,6 +51,9 @@ def test_the_gallery_lists_every_model_with_the_numbers_of_its_card(visit):
     wanted = ["fp32", f"{fp32['bytes'] / 1e6:.1f} MB", f"{fp32['latency_ms']:.3g}", f"{fp32['quality']['fid']:.3g}"]
     assert rows[0].split("\t") == wanted
     assert CARDS[name]["files"]["int8"]["not_shipped"] in rows[3]
+    ladder = page.locator(".tile", has_text=CARDS[name]["title"]).first.locator("img.ladder")
+    ladder.scroll_into_view_if_needed()
+    visitor.poll("(picture) => picture.naturalWidth > 0", ladder.element_handle())
     page.fill("#search", "wgan mnist gp")
     assert page.locator(".tile:visible").count() == sum("wgan_gp" in name for name in MODELS)
     assert visitor.errors == []

@@ -73,7 +73,7 @@ def export(folder, card, endpoints, networks, score, draw=None):
     """
     from PIL import Image
 
-    from edge import drawing
+    from edge import drawing, ladder_plot
 
     folder = pathlib.Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -96,6 +96,9 @@ def export(folder, card, endpoints, networks, score, draw=None):
         Image.fromarray(drawing.grid(pictures, columns=10, scale=max(1, 56 // pictures.shape[1]))).save(
             draft / "samples.png"
         )
+        ladder = ladder_plot.plot(card)
+        if ladder:
+            (draft / ladder_plot.FILE).write_text(ladder, encoding="utf-8")
         write_json(draft / "card.json", card)
         _replace(draft, folder)
     return card

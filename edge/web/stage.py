@@ -4,7 +4,7 @@
     shell.js, offered.json                                     written here: what a browser keeps, and what there is
     operations.js                                              written here: what a graph may be made of
     lib/                                                       LiteRT.js and two builds of its WebAssembly, from npm
-    exported/                                                  index, cards, samples and the `.tflite` files on disk
+    exported/                                                  index, cards, pictures and the `.tflite` files on disk
 
 The version is a hash of all that the service worker keeps, so a browser notices every change and no more.
 """
@@ -99,10 +99,10 @@ def copy_litert(folder):
 
 
 def copy_models(exported, folder):
-    """Copies index, cards, samples and those `.tflite` files of the cards that are on disk."""
+    """Copies index, cards, samples, ladders and those `.tflite` files of the cards that are on disk."""
     copy(exported / "index.json", folder / "index.json")
     for path in sorted(exported.glob("*/card.json")):
-        for name in ("card.json", "samples.png", *model_files(path)):
+        for name in ("card.json", "samples.png", "ladder.svg", *model_files(path)):
             if (path.parent / name).is_file():
                 copy(path.parent / name, folder / path.parent.name / name)
 

@@ -1,8 +1,9 @@
 /**
  * The service worker: the page works when its server is gone.
  *
- * The shell (pages, programs, index, cards) is kept from the start, one cache for each version of the site; samples and
- * WebAssembly are kept once a page has loaded them, the latter as long as LiteRT.js stays the same. Model files are kept by `app/library.js`, under their hashes.
+ * The shell (pages, programs, index, cards) is kept from the start, one cache for each version of the site; pictures of
+ * models and WebAssembly are kept once a page has loaded them, the latter as long as LiteRT.js stays the same. Model
+ * files are kept by `app/library.js`, under their hashes.
  */
 
 importScripts("shell.js");
@@ -10,7 +11,7 @@ importScripts("shell.js");
 const SHELL_CACHE = `site-${self.SHELL.version}`;
 const MODELS_CACHE = "models";
 const RUNTIME_CACHE = `runtime-${self.SHELL.runtime}`;
-const SAMPLES = /\/samples\.png$/;
+const PICTURES = /\/(samples\.png|ladder\.svg)$/;
 const RUNTIME = /\/lib\/wasm\/[^/]+$/;
 
 self.addEventListener("install", (event) => {
@@ -37,7 +38,7 @@ function cacheOf(url) {
   const { origin, pathname } = new URL(url);
   if (origin !== self.location.origin) return null;
   if (RUNTIME.test(pathname)) return RUNTIME_CACHE;
-  return SAMPLES.test(pathname) ? SHELL_CACHE : null;
+  return PICTURES.test(pathname) ? SHELL_CACHE : null;
 }
 
 async function keep(urls) {

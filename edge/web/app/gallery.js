@@ -19,7 +19,15 @@ function paperOf({ paper }) {
 function tileOf({ name, title }, card) {
   const link = make("a", { href: `studio.html?model=${encodeURIComponent(name)}` }, title);
   const samples = make("img", { src: `exported/${name}/samples.png`, alt: `Samples of ${title}`, loading: "lazy" });
-  samples.addEventListener("error", () => samples.remove()); // not every model has some
+  const ladder = make("img", {
+    src: `exported/${name}/ladder.svg`,
+    className: "ladder",
+    alt: `Quality against size and latency of each precision of ${title}; the table has the numbers`,
+    loading: "lazy",
+  });
+  for (const picture of [samples, ladder]) {
+    picture.addEventListener("error", () => picture.remove()); // not every model has them
+  }
   return make(
     "li",
     { className: "tile" },
@@ -30,6 +38,7 @@ function tileOf({ name, title }, card) {
       make("h2", {}, link),
       make("p", { className: "says" }, summaryOf(card)),
       make("p", { className: "small quiet" }, paperOf(card)),
+      ladder,
       precisionTable(card),
     ),
   );
