@@ -32,6 +32,11 @@ def test_outputs_of_a_model_that_needs_pictures_repeat():
     assert np.abs(made[0] - made[1]).max() > 0.1
 
 
+def test_large_numbers_differ_by_a_share():
+    assert arm.largest_difference(np.array([-0.5, 0.25]), np.array([-0.5, 0.5])) == 0.25
+    assert arm.largest_difference(np.array([-200.0, 3.0]), np.array([-199.0, 3.0])) == pytest.approx(0.005)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_picture_as_a_file(channels, tmp_path):
     picture = np.random.default_rng(0).uniform(-1, 1, (4, 6, channels)).astype(np.float32)
