@@ -1,17 +1,20 @@
-"""FID against seconds: the zoo's DCGAN and VAE beside three widely used examples, from the same start of the clock.
+"""FID against seconds: three models of the zoo beside three widely used examples, from the same start of the clock.
 
     TFDS_DATA_DIR=... python -m benchmarks.quality_per_second --dataset fashion_mnist --seconds 200
-    TFDS_DATA_DIR=... python -m benchmarks.quality_per_second --dataset mnist --seconds 600 --seeds 0 1 2
+    TFDS_DATA_DIR=... python -m benchmarks.quality_per_second --dataset mnist --seconds 600 --scores 3 --seeds 0 1 2
+    TFDS_DATA_DIR=... python -m benchmarks.quality_per_second --contenders "zoo DCGAN" --seeds 3 --add
 
 Every contender trains in a process of its own, one after the other, seed by seed. The clock starts with the process:
 imports, reading the data and tracing count, scoring does not (10,000 pictures, the pinned evaluator, against the
 validation split). The zoo's models train as their recipes do, at a constant rate, in bfloat16 where --precision says
-so; the VAE's mixture prior is fitted before each score, and that counts.
+so; the VAE's mixture prior is fitted before each score, and that counts. The conditional models are sampled with labels
+that are drawn evenly.
 """
 
 import dataclasses
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -19,6 +22,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks import report
+
+CONTENDERS = ("zoo DCGAN", "zoo VAE", "zoo cGAN", "keras.io cGAN", "keras.io WGAN-GP", "PyTorch-GAN DCGAN")
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,14 @@ class Config:
     """One training each."""
     precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
     """Of the zoo's models; the examples are float32, as they are published."""
+    contenders: tuple[str, ...] = CONTENDERS
+    """Who takes part."""
+    add: bool = False
+    """Keep the trainings that the results have, and add these."""
     contender: str | None = None
     """Train this one here, and print a line of JSON a score: what the processes do."""
     began: float | None = None
     """When the process was started, in seconds of `time.time`."""
-
-
-CONTENDERS = ("zoo DCGAN", "zoo VAE", "keras.io cGAN", "keras.io WGAN-GP", "PyTorch-GAN DCGAN")
 
 
 class Zoo:
@@ -65,6 +71,22 @@ class Zoo:
                 config.latent_dim,
                 config.width,
                 config.discriminator_width,
+                config.r1_gamma,
+                average_decay=config.average_decay,
+                seed=seed,
+            )
+            adam = [keras.optimizers.Adam(config.learning_rate, config.beta_1, config.beta_2) for _ in range(2)]
+            self.model.compile(*adam)
+        elif name == "cgan":
+            from zoo.gans import cgan
+
+            self.model = cgan.CGAN(
+                data.image_shape,
+                ("label", len(data.class_names)),
+                config.latent_dim,
+                config.width,
+                config.discriminator_width,
+                config.condition_dim,
                 config.r1_gamma,
                 average_decay=config.average_decay,
                 seed=seed,
@@ -103,7 +125,11 @@ class Zoo:
         if self.components:
             z = self.prior.sample(tf.random.uniform((count,), 0, 2**31 - 1, tf.int32))
             return self.model.image_decoder(z, training=False)
-        return self.model.generator_average(tf.random.normal((count, self.latent_dim)), training=False)
+        z = tf.random.normal((count, self.latent_dim))
+        if hasattr(self.model, "condition"):
+            labels = tf.random.uniform((count,), 0, len(self.data.class_names), tf.int32)
+            return self.model.generator_average([z, labels], training=False)
+        return self.model.generator_average(z, training=False)
 
 
 def train(config, seed):
@@ -167,6 +193,19 @@ def draw_curves(curves, dataset):
     return draw
 
 
+def table_of(curves):
+    """Name -> the median FID of its trainings at each 50 seconds that were scored, and how many trainings."""
+    rows = {}
+    for name, runs in curves.items():
+        fids = {}
+        for run in runs:
+            for point in run:
+                fids.setdefault(50 * round(point["seconds"] / 50), []).append(point["fid"])
+        medians = {f"{seconds} s": round(statistics.median(fids[seconds]), 3) for seconds in sorted(fids)}
+        rows[name] = {**medians, "trainings": len(runs)}
+    return rows
+
+
 def main(config):
     """Train every contender with every seed, print, save."""
     if config.contender is not None:
@@ -174,9 +213,15 @@ def main(config):
         return
     from zoo import tables
 
+    unknown = set(config.contenders) - set(CONTENDERS)
+    if unknown:
+        sys.exit(f"error: unknown contender {unknown.pop()!r}: known are {', '.join(CONTENDERS)}")
+    result = f"quality_per_second_{config.dataset}"
     curves = {name: [] for name in CONTENDERS}
+    if config.add:
+        curves |= json.loads((report.RESULTS / f"{result}.json").read_text())["curves"]
     for seed in config.seeds:
-        for name in CONTENDERS:
+        for name in config.contenders:
             words = ["--contender", name, "--seeds", str(seed), "--began", str(time.time())]
             for field in ("dataset", "seconds", "scores", "precision"):
                 words += [f"--{field}", str(getattr(config, field))]
@@ -189,21 +234,9 @@ def main(config):
             )
             curves[name].append([json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")])
             print(f"{name}, seed {seed}: {curves[name][-1]}", flush=True)
-    rows = {}
-    for name, runs in curves.items():
-        row = {}
-        for index in range(config.scores):
-            fids = sorted(run[index]["fid"] for run in runs)
-            row[f"{config.seconds * (index + 1) / config.scores:.0f} s"] = fids[len(fids) // 2]
-        rows[name] = {**row, "seeds": len(runs), "steps": runs[0][-1]["steps"]}
-    tables.print_scores(f"FID on {config.dataset}, median of the seeds", rows)
-
-    settings = {"seconds": config.seconds, "precision": config.precision}
-    report.save(
-        f"quality_per_second_{config.dataset}",
-        {**settings, "table": rows, "curves": curves},
-        draw_curves(curves, config.dataset),
-    )
+            found = {"precision": config.precision, "table": table_of(curves), "curves": curves}
+            report.save(result, found, draw_curves(curves, config.dataset))
+    tables.print_scores(f"FID on {config.dataset}, median of the trainings", table_of(curves))
 
 
 if __name__ == "__main__":
