@@ -12,7 +12,7 @@ import { runnable, summaryOf, wayOf } from "./functions.js";
 import { abilities, latentOf, moved, picturesOf, pictureOutput, walk } from "./generator.js";
 import { loadCard, loadOffered } from "./library.js";
 import { startRuntime } from "./litert.js";
-import { keepForOffline } from "./offline.js";
+import { followUpdates, keepForOffline } from "./offline.js";
 import { directionsPanel, randomSeed, walkPanel } from "./panels.js";
 import { pictureAt } from "./pixels.js";
 import { Session } from "./session.js";
@@ -311,5 +311,6 @@ async function open() {
   await enter(fillModes());
 }
 
+followUpdates();
 await open().catch(fail);
 keepForOffline();
