@@ -193,10 +193,10 @@ def test_the_address_holds_everything_and_makes_the_same_picture_again(visit):
     visitor.after(page.select_option, "#precision", "fp32")
     visitor.after(page.select_option, "#count", "4")
     query = "model=cgan_mnist&mode=grid&seed=77&count=4&condition=7&precision=fp32"
-    assert parse_qs(urlparse(page.url).query) == parse_qs(query)
     before = visitor.pixels()
     page.click("#share")
-    page.wait_for_selector("#status:has-text('copied')")
+    page.wait_for_selector("#status:has-text('opens this very picture')")
+    assert parse_qs(urlparse(page.url).query) == parse_qs(query)
     link = page.evaluate("navigator.clipboard.readText()")
     page.goto(link)
     visitor.wait()

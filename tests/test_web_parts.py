@@ -287,7 +287,7 @@ def test_a_new_version_of_the_page_keeps_the_runtime(visit, site_folder, serve, 
     page = folder / "index.html"
     page.write_text(page.read_text().replace("Generative models that fit on a phone", "Models of tomorrow"))
     stage.write_shell(folder)
-    visitor.open()
+    visitor.open().wait_for_selector("h1:has-text('Models of tomorrow')")  # it was loaded again by itself
     version = json.loads((folder / "shell.js").read_text().partition("= ")[2].rstrip(";\n"))["version"]
     code = "async name => (await caches.keys()).includes(name) && (await caches.keys()).length === 3"
     visitor.poll(code, f"site-{version}")

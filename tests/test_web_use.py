@@ -159,5 +159,5 @@ def test_samples_fall_into_the_histogram(visit):
     assert rows[0][1] == "4" and abs(float(rows[0][2]) - 4) < 0.15
     assert abs(float(rows[1][2]) - 2.4**0.5) < 0.1
     page.select_option("#distribution", "poisson")
-    assert "name=poisson" in page.url
+    page.wait_for_url("**name=poisson**")
     assert page.inner_text("#status") == "No samples yet."

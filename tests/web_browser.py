@@ -11,6 +11,7 @@ import threading
 import numpy as np
 import pytest
 
+from edge import drawing
 from edge.web import __main__ as web
 from edge.web import stage
 
@@ -138,6 +139,31 @@ class Visitor:
         }"""
         found = self.page.eval_on_selector(selector, code)
         return np.array(found["values"], np.uint8).reshape(found["height"], found["width"], 4)[..., :3]
+
+    def assert_picture(self, picture):
+        """Compares a result of one picture with Python's: float (H, W, 1 or 3) in [-1, 1]."""
+        assert np.abs(self.pixels().astype(int) - drawing.to_uint8(picture)).max() <= 1
+
+    def hold(self, pattern):
+        """Holds back requests for a path; the function that is returned waits for one and lets it through."""
+        held = []
+
+        def keep(route):  # playwright takes no built-in function
+            held.append(route)
+
+        def release():
+            for _ in range(MILLISECONDS // 20):
+                if held:
+                    break
+                self.page.wait_for_timeout(20)
+            held.pop(0).continue_()
+
+        self.context.route(pattern, keep)
+        return release
+
+    def wait_for_worker(self):
+        """Waits until a service worker answers for the site."""
+        self.poll("() => navigator.serviceWorker.controller?.state === 'activated'")
 
     def run(self, code, *words):
         """Runs an asynchronous JavaScript function, whose words are these, in the page."""

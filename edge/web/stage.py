@@ -26,6 +26,7 @@ LITERT = HERE / "node_modules" / "@litertjs"
 BUILDS = ("litert_wasm_internal", "litert_wasm_compat_internal")  # relaxed SIMD, and browsers without it
 BARE_IMPORT = '"@litertjs/wasm-utils"'  # a browser resolves it only with an import map
 KEPT_OF_EXPORTS = ("exported/index.json", "exported/*/card.json")
+PICTURES = ("samples.png", "ladder.svg")  # of a model; kept once they were seen
 
 
 def stage(folder, exported=EXPORTED):
@@ -54,10 +55,20 @@ def stage(folder, exported=EXPORTED):
         copy_litert(site / "lib")
         copy_models(exported, site / "exported")
         write_shell(site)
-        if folder.exists():
-            folder.replace(Path(scratch) / "old")
-        site.replace(folder)
+        exchange(site, folder, Path(scratch) / "old")
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def exchange(site, folder, old):
+    """Puts the new site into its place and what is there to `old`; whatever stops that, Ctrl-C too, one is there."""
+    try:
+        if folder.exists():
+            folder.replace(old)
+        site.replace(folder)
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.replace(folder)
+        raise
 
 
 def copy(source, target):
@@ -102,7 +113,7 @@ def copy_models(exported, folder):
     """Copies index, cards, samples, ladders and those `.tflite` files of the cards that are on disk."""
     copy(exported / "index.json", folder / "index.json")
     for path in sorted(exported.glob("*/card.json")):
-        for name in ("card.json", "samples.png", "ladder.svg", *model_files(path)):
+        for name in ("card.json", *PICTURES, *model_files(path)):
             if (path.parent / name).is_file():
                 copy(path.parent / name, folder / path.parent.name / name)
 
@@ -129,14 +140,15 @@ def hash_of(site, paths):
 
 
 def write_shell(site):
-    """Writes `shell.js`, what a service worker keeps from the start and its version, and the list of model files."""
-    kept = sorted(path for pattern in (*PAGE, *KEPT_OF_EXPORTS) for path in site.glob(pattern))
-    kept += [site / "operations.js", site / "lib" / "litert.js", site / "lib" / "wasm-utils.js"]
-    shell = {
-        "version": hash_of(site, [*kept, site / WORKER]),
-        "runtime": hash_of(site, sorted(path for path in site.glob("lib/**/*") if path.is_file())),
-        "files": ["./", *(path.relative_to(site).as_posix() for path in kept), "offered.json"],
-    }
+    """Writes the list of model files and `shell.js`: what a service worker keeps from the start, and its version."""
     offered = sorted(path.relative_to(site).as_posix() for path in site.glob("exported/*/*.tflite"))
     (site / "offered.json").write_text(json.dumps(offered, indent=1) + "\n", encoding="utf-8")
+    kept = sorted(path for pattern in (*PAGE, *KEPT_OF_EXPORTS) for path in site.glob(pattern))
+    kept += [site / name for name in ("offered.json", "operations.js", "lib/litert.js", "lib/wasm-utils.js")]
+    pictures = sorted(path for name in PICTURES for path in site.glob(f"exported/*/{name}"))
+    shell = {
+        "version": hash_of(site, [*kept, *pictures, site / WORKER]),
+        "runtime": hash_of(site, sorted(path for path in site.glob("lib/**/*") if path.is_file())),
+        "files": ["./", *(path.relative_to(site).as_posix() for path in kept)],
+    }
     (site / "shell.js").write_text(f"self.SHELL = {json.dumps(shell, indent=1)};\n", encoding="utf-8")

@@ -3,7 +3,8 @@
  *
  * The shell (pages, programs, index, cards) is kept from the start, one cache for each version of the site; pictures of
  * models and WebAssembly are kept once a page has loaded them, the latter as long as LiteRT.js stays the same. Model
- * files are kept by `app/library.js`, under their hashes.
+ * files are kept by `app/library.js`, under their hashes, as long as a card names these. What cannot be kept, for it is
+ * not there or there is no room, stops nothing.
  */
 
 importScripts("shell.js");
@@ -23,12 +24,25 @@ self.addEventListener("install", (event) => {
   event.waitUntil(fill());
 });
 
+/** Deletes the model files that no card of this version names. */
+async function prune() {
+  const shell = await caches.open(SHELL_CACHE);
+  const paths = self.SHELL.files.filter((file) => file.endsWith("/card.json"));
+  const cards = await Promise.all(paths.map(async (path) => (await shell.match(path))?.text()));
+  const models = await caches.open(MODELS_CACHE);
+  for (const request of await models.keys()) {
+    const hash = request.url.split("/").at(-1);
+    if (!cards.some((card) => card?.includes(hash))) await models.delete(request);
+  }
+}
+
 self.addEventListener("activate", (event) => {
   const tidy = async () => {
     const names = await caches.keys();
     const old = names.filter((name) => ![SHELL_CACHE, RUNTIME_CACHE, MODELS_CACHE].includes(name));
     await Promise.all(old.map((name) => caches.delete(name)));
     await self.clients.claim();
+    await prune();
   };
   event.waitUntil(tidy());
 });
@@ -44,7 +58,7 @@ function cacheOf(url) {
 async function keep(urls) {
   for (const url of urls.filter(cacheOf)) {
     const cache = await caches.open(cacheOf(url));
-    if (!(await cache.match(url))) await cache.add(url);
+    if (!(await cache.match(url))) await cache.add(new Request(url, { cache: "no-cache" })).catch(() => {});
   }
 }
 
@@ -58,8 +72,8 @@ async function answer(request) {
   const page = request.mode === "navigate";
   const kept = await cache.match(request, { ignoreSearch: page });
   if (kept) return kept;
-  const response = await fetch(request);
-  if (response.ok && name) await cache.put(request, response.clone());
+  const response = await fetch(request, name ? { cache: "no-cache" } : {});
+  if (response.ok && name) await cache.put(request, response.clone()).catch(() => {});
   return response;
 }
 

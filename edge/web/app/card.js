@@ -28,20 +28,26 @@ export const isPlainName = (name) => isText(name) && PLAIN_NAME.test(name) && !n
 /** Number of elements of a tensor. */
 export const sizeOf = (shape) => shape.reduce((product, side) => product * side, 1);
 
+/** What is wrong with an entry of an index, or null. */
+function faultOf(entry) {
+  const { name, title, card } = isObject(entry) ? entry : {};
+  if (!isPlainName(name) || !isText(title)) return `the index has an entry without a plain name and a title: ${name}`;
+  return card === `${name}/card.json` ? null : `the index sends ${name} out of its folder, to ${card}`;
+}
+
 /**
- * Checks an index.
+ * Checks an index. A broken entry is left out and spoils no other.
  * @param {unknown} index parsed JSON of `exported/index.json`
- * @returns {{name: string, title: string}[]} its models
+ * @returns {{models: {name: string, title: string}[], faults: string[]}} its models, and what is wrong with the others
  */
 export function readIndex(index) {
   demand(isObject(index), "the index of the models is not an object");
   demand(index.schema === SCHEMA, `the index has schema ${index.schema}, but this page reads schema ${SCHEMA}`);
-  demand(isList(index.models, isObject), "the index has no list of models");
-  for (const { name, title, card } of index.models) {
-    demand(isPlainName(name) && isText(title), `the index has an entry without a plain name and a title: ${name}`);
-    demand(card === `${name}/card.json`, `the index sends ${name} out of its folder, to ${card}`);
-  }
-  return index.models;
+  demand(Array.isArray(index.models), "the index has no list of models");
+  return {
+    models: index.models.filter((entry) => faultOf(entry) === null),
+    faults: index.models.map(faultOf).filter((fault) => fault !== null),
+  };
 }
 
 function checkTensor(where, tensor) {

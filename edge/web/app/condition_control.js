@@ -3,7 +3,7 @@
  */
 
 import { conditionRows } from "./conditions.js";
-import { make, short } from "./dom.js";
+import { afterPause, make, short, TYPING } from "./dom.js";
 
 const IN_TURN = "";
 
@@ -72,7 +72,7 @@ function textFields(card, start, changed) {
   const field = make("input", { type: "text", id: "text", value: start ?? "", autocomplete: "off", spellcheck: false });
   const example = card.examples?.[0] ?? "";
   field.placeholder = example;
-  field.addEventListener("input", changed);
+  field.addEventListener("input", afterPause(changed, TYPING));
   const add = (word) => () => {
     field.value = `${field.value.trim()} ${word}`.trim();
     changed();

@@ -32,6 +32,23 @@ export function short(value) {
 /** Bytes for people. */
 export const megabytes = (bytes) => (bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
 
+/** Milliseconds without a key after which somebody has finished typing. */
+export const TYPING = 600;
+
+/**
+ * Wraps work so that it is done once, when nobody has asked for it for a while.
+ * @param {function(): void} work
+ * @param {number} milliseconds
+ * @returns {function(): void}
+ */
+export function afterPause(work, milliseconds) {
+  let timer = null;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(work, milliseconds);
+  };
+}
+
 /**
  * Wraps asynchronous work so that only one runs at a time: what is asked for meanwhile is done once, afterwards, with
  * the newest arguments.

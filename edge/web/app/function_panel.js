@@ -2,7 +2,7 @@
  * The panel for signatures that are fed something: a picture, a number, a row of numbers.
  */
 
-import { make, short } from "./dom.js";
+import { afterPause, make, short, TYPING } from "./dom.js";
 import { wayOf } from "./functions.js";
 import { Pad } from "./sketch.js";
 import { formOf, fromFile, fromSample, HOLE_TASK, isLively, MAP_TASK, samplesOf, toInput } from "./source.js";
@@ -70,13 +70,19 @@ function middleHole({ height, width }) {
 
 function uploadField(pad, form, failed) {
   const file = make("input", { type: "file", id: "upload", accept: "image/*" });
+  let newest = null;
+  file.addEventListener("click", () => {
+    file.value = ""; // the same file may be chosen again
+  });
   file.addEventListener("change", async () => {
-    if (!file.files.length) return;
+    const [chosen] = file.files;
+    if (!chosen) return;
+    newest = chosen;
     try {
-      const { values, marks } = await fromFile(form, file.files[0]);
-      pad.fill(values, marks);
+      const { values, marks } = await fromFile(form, chosen);
+      if (chosen === newest) pad.fill(values, marks);
     } catch (error) {
-      failed(error);
+      if (chosen === newest) failed(error);
     }
   });
   return make("div", { className: "field" }, make("label", { htmlFor: "upload" }, "Or a picture of yours"), file);
@@ -168,7 +174,7 @@ function rowInput(card, input, changed) {
     card.examples?.find((each) => Array.isArray(each) && each.length === length) ?? new Array(length).fill(0);
   const id = `input-${input.name}`;
   const area = make("textarea", { id, rows: 4, value: example.join(", "), spellcheck: false });
-  area.addEventListener("input", changed);
+  area.addEventListener("input", afterPause(changed, TYPING));
   const label = make(
     "label",
     { htmlFor: id },

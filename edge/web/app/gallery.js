@@ -6,7 +6,7 @@ import { byId, make } from "./dom.js";
 import { precisionTable } from "./facts.js";
 import { summaryOf } from "./functions.js";
 import { loadCard, loadIndex } from "./library.js";
-import { keepForOffline } from "./offline.js";
+import { followUpdates, keepForOffline } from "./offline.js";
 
 /** Authors and year of a card's paper, as they are cited. */
 function paperOf({ paper }) {
@@ -66,7 +66,7 @@ function filterTiles(words) {
 }
 
 async function show() {
-  const models = await loadIndex();
+  const { models, faults } = await loadIndex();
   const cards = await Promise.allSettled(models.map(({ name }) => loadCard(name)));
   const tiles = models.map((model, index) => {
     const { value, reason } = cards[index];
@@ -77,9 +77,11 @@ async function show() {
   });
   byId("gallery").append(...tiles);
   byId("status").textContent = `${models.length} models`;
+  byId("error").textContent = faults.join("; ");
   byId("search").addEventListener("input", (event) => filterTiles(event.target.value));
 }
 
+followUpdates();
 try {
   await show();
 } catch (error) {

@@ -31,7 +31,8 @@ export function abilities(card) {
   return { seeds, latents, directions };
 }
 
-function checkSeeds(first, count) {
+/** Refuses seeds `first` to `first + count - 1` that are not whole numbers of 32 bits. */
+export function checkSeeds(first, count) {
   const [low, high] = SEEDS;
   const last = first + count - 1;
   if (!Number.isInteger(first) || first < low || last > high) {

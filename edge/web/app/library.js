@@ -7,7 +7,7 @@ import { isPlainName, readCard, readIndex } from "./card.js";
 const MODELS = "models"; // name of the browser's cache that outlives versions of the page
 
 async function fetchJson(path) {
-  const response = await fetch(path).catch(() => null);
+  const response = await fetch(path, { cache: "no-cache" }).catch(() => null);
   if (!response) throw new Error(`${path} is not kept here, and there is no connection.`);
   if (!response.ok) throw new Error(`${path} is not there (${response.status}).`);
   try {
@@ -17,7 +17,7 @@ async function fetchJson(path) {
   }
 }
 
-/** The models of the index, as {name, title}. */
+/** The models of the index, as {name, title}, and the faults of its other entries. */
 export const loadIndex = async () => readIndex(await fetchJson("exported/index.json"));
 
 /** The checked card of one model. */
@@ -61,7 +61,8 @@ async function readAtMost(response, limit) {
 }
 
 /**
- * The bytes of a model file, from the browser's cache or the network; never other bytes than the card promises.
+ * The bytes of a model file, from the browser's cache or the network; never other bytes than the card promises. A
+ * browser that has no room for the file uses it all the same.
  * @param {object} card
  * @param {string} precision one of the card's that is shipped
  * @returns {Promise<Uint8Array>}
@@ -70,7 +71,7 @@ export async function loadModelFile(card, precision) {
   const entry = card.files[precision];
   const path = pathOf(card, precision);
   const key = new URL(`${MODELS}/${entry.sha256}`, location.href).href;
-  const cache = globalThis.caches ? await caches.open(MODELS) : null;
+  const cache = await globalThis.caches?.open(MODELS).catch(() => null);
   const kept = await cache?.match(key);
   if (kept) {
     const bytes = new Uint8Array(await kept.arrayBuffer());
@@ -79,7 +80,7 @@ export async function loadModelFile(card, precision) {
   }
   let response;
   try {
-    response = await fetch(path);
+    response = await fetch(path, { cache: "no-cache" });
   } catch {
     throw new Error(`${entry.file} was never opened here, and there is no connection now.`);
   }
@@ -87,9 +88,11 @@ export async function loadModelFile(card, precision) {
   const bytes = await readAtMost(response, entry.bytes);
   if (bytes === null || bytes.length !== entry.bytes || (await sha256(bytes)) !== entry.sha256) {
     throw new Error(
-      `${entry.file} does not match the sha256 in its card: it is damaged or of another export, and is refused.`,
+      `${entry.file} does not match the sha256 in its card: it is damaged or of another export, and is refused. ` +
+        "If the site has just changed, reload the page.",
     );
   }
-  await cache?.put(key, new Response(bytes.slice(), { headers: { "Content-Type": "application/octet-stream" } }));
+  const copy = new Response(bytes.slice(), { headers: { "Content-Type": "application/octet-stream" } });
+  await cache?.put(key, copy).catch((error) => console.warn(`${entry.file} is not kept:`, error));
   return bytes;
 }

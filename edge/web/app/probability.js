@@ -2,6 +2,7 @@
  * The probability page: one of ten distributions, its parameters, and samples that fall into a histogram.
  */
 
+import { replaceQuery } from "./address.js";
 import { DISTRIBUTIONS } from "./distributions.js";
 import { byId, make, short } from "./dom.js";
 import { drawHistogram, Histogram } from "./histogram.js";
@@ -116,8 +117,8 @@ function showParameters() {
     slider.addEventListener("input", () => {
       values[name] = Number(slider.value);
       places.forEach((each) => each());
-      remember();
       clear();
+      remember();
     });
     return {
       place,
@@ -130,8 +131,7 @@ function showParameters() {
 }
 
 function remember() {
-  const address = new URLSearchParams({ name: byId("distribution").value, ...values });
-  history.replaceState(null, "", `?${address}`);
+  replaceQuery(new URLSearchParams({ name: byId("distribution").value, ...values }));
 }
 
 function choose(name, start = new URLSearchParams()) {
@@ -149,7 +149,7 @@ function choose(name, start = new URLSearchParams()) {
 
 const select = byId("distribution");
 select.append(...Object.entries(DISTRIBUTIONS).map(([value, { title }]) => make("option", { value }, title)));
-select.value = query.get("name") in DISTRIBUTIONS ? query.get("name") : "normal";
+select.value = Object.hasOwn(DISTRIBUTIONS, query.get("name")) ? query.get("name") : "normal";
 choose(select.value, query);
 select.addEventListener("change", () => {
   choose(select.value);

@@ -48,7 +48,9 @@ export class Pad {
       paintAt(event);
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (canvas.hasPointerCapture(event.pointerId)) event.getCoalescedEvents().concat(event).forEach(paintAt);
+      if (!canvas.hasPointerCapture(event.pointerId)) return;
+      const between = event.getCoalescedEvents?.() ?? []; // Safari has them since 18.2
+      between.concat(event).forEach(paintAt);
     });
     canvas.addEventListener("keydown", (event) => this.press(event));
     canvas.addEventListener("blur", () => {

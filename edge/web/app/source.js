@@ -3,7 +3,8 @@
  *
  * Two tasks of cards have a form of their own. "inpainting": what is transparent is the hole, and the last channel is
  * white there. "segmentation": the grey value of a pixel is the number of its class, counted from 1, 0 is nothing, and
- * there is a channel for each class. Every other picture is grey (one channel) or colour (three).
+ * there is a channel for each class. Every other picture is grey (one channel) or colour (three), and what is
+ * transparent in it is white.
  */
 
 export const HOLE_TASK = "inpainting";
@@ -56,6 +57,10 @@ function fromImage(form, image, area = [0, 0, image.width, image.height]) {
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.imageSmoothingEnabled = task !== MAP_TASK;
   context.imageSmoothingQuality = "high";
+  if (task === null) {
+    context.fillStyle = "white";
+    context.fillRect(0, 0, width, height);
+  }
   context.drawImage(image, ...area, 0, 0, width, height);
   const { data } = context.getImageData(0, 0, width, height);
   const values = new Uint8ClampedArray(height * width * colours);

@@ -85,8 +85,13 @@ export async function savePicture(name) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-/** Shares the address where the system can, else copies it; says what it did. */
-export async function shareAddress(title) {
+/**
+ * Shares the address where the system can, else copies it.
+ * @param {string} title
+ * @param {string} opened what the link opens
+ * @returns {Promise<string>} what was done
+ */
+export async function shareAddress(title, opened) {
   if (navigator.share) {
     try {
       await navigator.share({ title, url: location.href });
@@ -97,7 +102,7 @@ export async function shareAddress(title) {
   }
   try {
     await navigator.clipboard.writeText(location.href);
-    return "The link is copied: it opens this very picture.";
+    return `The link is copied: it opens ${opened}.`;
   } catch {
     return `Copy the link from the address bar: ${location.href}`;
   }

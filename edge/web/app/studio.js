@@ -1,18 +1,19 @@
 /**
- * The studio: one model, what it is asked for, and what it answers. The address says all of it.
+ * The studio: one model, what it is asked for, and what it answers. The address says all of it but
+ * pictures and numbers that a function is fed with.
  */
 
-import { readAddress, writeAddress } from "./address.js";
+import { readAddress, settleAddress, writeAddress } from "./address.js";
 import { conditionControl } from "./condition_control.js";
 import { conditionOf } from "./conditions.js";
 import { byId, make, megabytes, newestOnly, short } from "./dom.js";
 import { factList, precisionTable } from "./facts.js";
 import { functionPanel } from "./function_panel.js";
 import { runnable, summaryOf, wayOf } from "./functions.js";
-import { abilities, latentOf, moved, picturesOf, pictureOutput, walk } from "./generator.js";
+import { abilities, checkSeeds, latentOf, moved, picturesOf, pictureOutput, walk } from "./generator.js";
 import { loadCard, loadOffered } from "./library.js";
 import { startRuntime } from "./litert.js";
-import { keepForOffline } from "./offline.js";
+import { followUpdates, keepForOffline } from "./offline.js";
 import { directionsPanel, randomSeed, walkPanel } from "./panels.js";
 import { pictureAt } from "./pixels.js";
 import { Session } from "./session.js";
@@ -31,7 +32,7 @@ let condition = null; // of `conditionControl`
 let amounts = () => [];
 let way = null; // of `walkPanel`
 let fed = null; // reads the fields of a function
-let shown = null; // the last result
+let shown = null; // the last result, and what was asked for
 
 const seed = () => byId("seed").valueAsNumber;
 const precision = () => byId("precision").value;
@@ -46,48 +47,61 @@ function fail(error) {
 
 const titleOf = (name) => name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
 
-/** The ways of use that a card allows: seeds, directions, a way to another seed, and each signature with a form. */
+/**
+ * The ways of use that a card allows: seeds, directions, a way to another seed, and each signature with a form. What a
+ * link `opens` is less than what is shown where something was drawn or typed.
+ */
 function modesOf() {
   const { seeds, latents, directions } = abilities(card);
-  const functions = runnable(card).map((name) => ({
-    id: name,
-    title: titleOf(name),
-    signature: name,
-    run: runFunction,
-  }));
+  const grid = { id: "grid", title: "Grid", signature: "generate_from_seed", run: runGrid };
+  const along = { id: "directions", title: "Directions", signature: "generate", run: runDirections };
+  const between = { id: "walk", title: "Interpolate", signature: "generate", run: runWalk };
+  const functionOf = (name) => ({ id: name, title: titleOf(name), signature: name, run: runFunction });
   return [
-    ...(seeds ? [{ id: "grid", title: "Grid", signature: "generate_from_seed", run: runGrid }] : []),
-    ...(directions ? [{ id: "directions", title: "Directions", signature: "generate", run: runDirections }] : []),
-    ...(latents ? [{ id: "walk", title: "Interpolate", signature: "generate", run: runWalk }] : []),
-    ...functions,
+    ...(seeds ? [{ ...grid, opens: "this very picture" }] : []),
+    ...(directions ? [{ ...along, opens: "this very picture" }] : []),
+    ...(latents ? [{ ...between, opens: "this way from seed to seed" }] : []),
+    ...runnable(card).map((name) => ({ ...functionOf(name), opens: "this model" })),
   ];
 }
 
-/** What is asked for in the present mode: a row for each example, one row, or null. */
-const rows = () => (conditionOf(card, mode.signature) && condition ? condition.rows() : null);
+/** What is asked for now: all of it is read at once, since the fields may change while the model works. */
+function asking() {
+  const conditional = condition && conditionOf(card, mode.signature);
+  return {
+    mode,
+    seed: seed(),
+    to: mode.id === "walk" ? way.to() : null,
+    count: mode.id === "grid" ? Number(byId("count").value) : null,
+    rows: conditional ? condition.rows() : null, // a row for each example, one row, or null
+    text: conditional ? condition.text() : null,
+    amounts: mode.id === "directions" ? amounts() : null,
+    inputs: mode.run === runFunction ? fed() : null,
+    precision: precision(),
+    compare: byId("compare").checked && precision() !== "fp32",
+  };
+}
 
-async function runGrid(model) {
-  const count = Number(byId("count").value);
-  const first = seed();
-  const { pictures, latency } = await picturesOf(model, first, count, rows());
+async function runGrid(model, { seed: first, count, rows }) {
+  const { pictures, latency } = await picturesOf(model, first, count, rows);
   const caption = count === 1 ? `Seed ${first}` : `Seeds ${first} to ${first + count - 1}`;
   return { pictures, shape: pictureOutput(card, "generate_from_seed").shape.slice(1), caption, latency };
 }
 
-async function runDirections(model) {
-  const picture = await moved(model, seed(), amounts(), rows());
+async function runDirections(model, asked) {
+  const picture = await moved(model, asked.seed, asked.amounts, asked.rows);
   const shape = pictureOutput(card, "generate").shape.slice(1);
   return {
     pictures: [picture],
     shape,
-    caption: `Seed ${seed()}, moved along the directions`,
+    caption: `Seed ${asked.seed}, moved along the directions`,
     latency: model.latency("generate"),
   };
 }
 
-async function runWalk(model) {
-  const pictures = await walk(model, seed(), way.to(), FRAMES, rows());
-  const caption = `On the way from seed ${seed()} to seed ${way.to()}`;
+async function runWalk(model, asked) {
+  const pictures = await walk(model, asked.seed, asked.to, FRAMES, asked.rows);
+  const caption = `On the way from seed ${asked.seed} to seed ${asked.to}`;
   return {
     pictures,
     shape: pictureOutput(card, "generate").shape.slice(1),
@@ -97,14 +111,17 @@ async function runWalk(model) {
   };
 }
 
-async function runFunction(model) {
-  const { signature } = mode;
-  const inputs = fed();
+async function runFunction(model, asked) {
+  const { signature, title } = asked.mode;
+  const inputs = { ...asked.inputs };
   for (const input of card.signatures[signature].inputs) {
     const kind = wayOf(card, signature, input);
-    if (kind === "seed") inputs[input.name] = Int32Array.of(seed());
-    if (kind === "latent") inputs[input.name] = await latentOf(model, seed());
-    if (kind === "condition") [inputs[input.name]] = rows();
+    if (kind === "seed") {
+      checkSeeds(asked.seed, 1);
+      inputs[input.name] = Int32Array.of(asked.seed);
+    }
+    if (kind === "latent") inputs[input.name] = await latentOf(model, asked.seed);
+    if (kind === "condition") [inputs[input.name]] = asked.rows;
   }
   const outputs = await model.run(signature, inputs);
   const { outputs: described } = card.signatures[signature];
@@ -112,7 +129,7 @@ async function runFunction(model) {
   const numbers = described
     .filter((each) => each.shape.length <= 2)
     .map((each) => ({ ...outputs[each.name], name: each.name, dtype: each.dtype }));
-  const caption = `${mode.title}: what the model makes of it`;
+  const caption = `${title}: what the model makes of it`;
   return {
     pictures: picture ? [outputs[picture.name].data] : [],
     shape: picture?.shape.slice(1),
@@ -128,8 +145,8 @@ function showNumbers(numbers = []) {
   else stage.showNumbers(card, numbers);
 }
 
-function showLatency({ pictures, latency }) {
-  const entry = card.files[precision()];
+function showLatency({ pictures, latency, asked }) {
+  const entry = card.files[asked.precision];
   const unit = pictures.length ? "picture" : "run";
   const preparing = latency.first ? ", preparation included" : "";
   const here = `${short(latency.milliseconds)} ms a ${unit} here${preparing}`;
@@ -137,43 +154,50 @@ function showLatency({ pictures, latency }) {
   byId("latency").textContent = `${here}${there}.`;
 }
 
-function remember() {
-  const asked = conditionOf(card, mode.signature) && condition ? condition.text() : null;
+function remember(asked) {
   writeAddress({
     model: card.name,
-    mode: modes.length > 1 ? mode.id : null,
-    seed: byId("panel-seed").hidden ? null : seed(),
-    to: mode.id === "walk" ? way.to() : null,
-    count: mode.id === "grid" ? Number(byId("count").value) : null,
-    condition: asked,
-    amounts: mode.id === "directions" ? amounts() : null,
-    precision: precision(),
-    compare: byId("compare").checked && precision() !== "fp32",
+    mode: modes.length > 1 ? asked.mode.id : null,
+    seed: byId("panel-seed").hidden ? null : asked.seed,
+    to: asked.to,
+    count: asked.count,
+    condition: asked.text,
+    amounts: asked.amounts,
+    precision: asked.precision,
+    compare: asked.compare,
   });
 }
 
-/** Runs what is asked for and shows it. */
+/** Runs what is asked for and shows it, unless the mode has changed meanwhile: then another run follows. */
+async function answer(asked) {
+  const { run, title } = asked.mode;
+  if (!session.opened.has(asked.precision)) say(`Fetching ${card.files[asked.precision].file} …`);
+  const model = await session.model(asked.precision);
+  if (mode !== asked.mode) return;
+  const result = { ...(await run(model, asked)), asked };
+  const reference = asked.compare && result.pictures.length ? await run(await session.model("fp32"), asked) : null;
+  if (mode !== asked.mode) return;
+  stage.withPicture(result.pictures.length > 0);
+  if (result.pictures.length) stage.showPictures(result, result.frames ? 0 : null);
+  stage.showDifference(result, reference);
+  showNumbers(result.numbers);
+  showLatency(result);
+  shown = result;
+  if (result.frames) way.begin(result.pictures.length);
+  remember(asked);
+  say(`Done: ${result.caption || title}, ${asked.precision}.`);
+}
+
+/** Answers what the fields ask for, with the picture or with a sentence on what is wrong. */
 const refresh = newestOnly(async () => {
   if (mode.run === runFunction && !fed) return;
+  const begun = mode;
   byId("error").textContent = "";
   byId("studio").setAttribute("aria-busy", "true");
   try {
-    if (!session.opened.has(precision())) say(`Fetching ${card.files[precision()].file} …`);
-    const model = await session.model(precision());
-    const result = await mode.run(model);
-    const compare = byId("compare").checked && precision() !== "fp32" && result.pictures.length > 0;
-    const reference = compare ? await mode.run(await session.model("fp32")) : null;
-    stage.withPicture(result.pictures.length > 0);
-    if (result.pictures.length) stage.showPictures(result, result.frames ? 0 : null);
-    stage.showDifference(result, reference);
-    showNumbers(result.numbers);
-    showLatency(result);
-    shown = result;
-    if (result.frames) way.begin(result.pictures.length);
-    remember();
-    say(`Done: ${result.caption || mode.title}, ${precision()}.`);
+    await answer(asking());
   } catch (error) {
-    fail(error);
+    if (mode === begun) fail(error);
   } finally {
     byId("studio").removeAttribute("aria-busy");
     performance.mark("answer");
@@ -254,10 +278,10 @@ function fillSeeds() {
   byId("count").value = String(start);
   byId("count").addEventListener("change", refresh);
   byId("picture").addEventListener("click", (event) => {
-    const count = Number(byId("count").value);
-    const index = mode.id === "grid" && count > 1 ? pictureAt(event, count, shown.shape) : null;
+    if (mode.id !== "grid" || shown?.asked.mode !== mode || shown.asked.count === 1) return;
+    const index = pictureAt(event, shown.asked.count, shown.shape);
     if (index === null) return;
-    byId("seed").value = seed() + index;
+    byId("seed").value = shown.asked.seed + index;
     byId("count").value = "1";
     refresh();
   });
@@ -268,6 +292,11 @@ function fillCondition() {
   if (!signature) return;
   condition = conditionControl(card, conditionOf(card, signature), address.condition, refresh);
   byId("condition").replaceChildren(...condition.elements);
+}
+
+/** Shows a picture of the way, as soon as there is one. */
+function showFrame(frame) {
+  if (shown?.frames) stage.showPictures(shown, frame);
 }
 
 function showCard() {
@@ -284,7 +313,10 @@ function showCard() {
 
 function fillActions() {
   byId("save").addEventListener("click", () => stage.savePicture(`${card.name}_${mode.id}_${seed() || 0}.png`));
-  byId("share").addEventListener("click", async () => say(await stage.shareAddress(card.title)));
+  byId("share").addEventListener("click", async () => {
+    settleAddress();
+    say(await stage.shareAddress(card.title, mode.opens));
+  });
   byId("controls").addEventListener("submit", (event) => event.preventDefault());
 }
 
@@ -305,11 +337,12 @@ async function open() {
   fillSeeds();
   fillCondition();
   if (abilities(card).directions) amounts = directionsPanel(card, address.amounts, refresh);
-  if (abilities(card).latents) way = walkPanel(address.to, refresh, (frame) => stage.showPictures(shown, frame));
+  if (abilities(card).latents) way = walkPanel(address.to, refresh, showFrame);
   fillActions();
   byId("studio").hidden = false;
   await enter(fillModes());
 }
 
+followUpdates();
 await open().catch(fail);
 keepForOffline();
