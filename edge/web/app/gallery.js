@@ -5,6 +5,7 @@
 import { byId, make } from "./dom.js";
 import { precisionTable } from "./facts.js";
 import { summaryOf } from "./functions.js";
+import { abilities, pictureOutput } from "./generator.js";
 import { loadCard, loadIndex } from "./library.js";
 import { followUpdates, keepForOffline } from "./offline.js";
 
@@ -54,6 +55,13 @@ function brokenTile({ title }, error) {
   return make("li", { className: "tile broken" }, text);
 }
 
+/** Place of a card among the others: what draws comes first, then what changes pictures, then what judges. */
+function rankOf(card) {
+  if (!card) return 3;
+  if (abilities(card).seeds) return 0;
+  return Object.keys(card.signatures).some((name) => pictureOutput(card, name)) ? 1 : 2;
+}
+
 function filterTiles(words) {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
   const tiles = [...byId("gallery").children];
@@ -73,9 +81,9 @@ async function show() {
     const tile = value ? tileOf(model, value) : brokenTile(model, reason);
     const words = [model.name, value?.paper?.title, value?.paper?.authors, value?.dataset?.title];
     tile.dataset.words = words.filter(Boolean).join(" ");
-    return tile;
+    return { tile, rank: rankOf(value) };
   });
-  byId("gallery").append(...tiles);
+  byId("gallery").append(...tiles.sort((one, other) => one.rank - other.rank).map(({ tile }) => tile));
   byId("status").textContent = `${models.length} models`;
   byId("error").textContent = faults.join("; ");
   byId("search").addEventListener("input", (event) => filterTiles(event.target.value));
