@@ -54,7 +54,7 @@ install-dev: install
 	$(VENV)/bin/pip install --quiet --requirement requirements-dev.txt
 
 $(VENV)/installed: requirements.txt
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || (echo "error: Python 3.11 or newer is needed: make PYTHON=python3.12 ..." >&2; exit 2)
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))" || (echo "error: Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 2)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --requirement requirements.txt
 	touch $@

@@ -112,7 +112,8 @@ def print_models():
         print("`python -m recipes dcgan --preset fashion_mnist --publish` trains one.")
         return
     print(model_table(models))
-    print("\n`python -m edge NAME --seed 0 --count 16` writes pictures; ms and quality are the card's.")
+    print("\n`python -m edge NAME --seed 0 --count 16` writes pictures; models of pictures take --image FILE, those of")
+    print("rows --rows FILE. ms and quality are the card's.")
 
 
 def condition_of(options, card):

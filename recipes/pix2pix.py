@@ -1,11 +1,22 @@
 """Train pix2pix on one of five tasks, measure it against trivial methods, export it and score every exported file.
 
     python -m recipes pix2pix                           # outlines -> 8x8 digits, no download
-    python -m recipes pix2pix --preset fashion_mnist --task super_resolution --factor 4 --publish
-    python -m recipes pix2pix --task colorize --dataset photographs
+    python -m recipes pix2pix --preset fashion_mnist --task super_resolution --precision mixed_bfloat16 --publish
+    python -m recipes pix2pix --task colorize --dataset photographs --precision mixed_bfloat16
     python -m recipes pix2pix --adversarial-weight 0    # what does the discriminator add?
 
 Tasks: edges, colorize, super_resolution (--factor 2 or 4), inpainting, segmentation (zoo/datasets/pairs.py).
+
+With --precision mixed_bfloat16 on one core of an AMD EPYC (avx512_bf16), 1,000 test pairs of Fashion-MNIST, of the
+photographs 104; what a trivial method makes stands in brackets:
+
+                                  epochs    seconds
+    super_resolution                   4        538    23.3 dB   (bicubic 18.9)
+    super_resolution --factor 4        2        241    19.5 dB   (bicubic 15.5)
+    inpainting                         2        259    error in the hole 0.09   (biharmonic 0.16)
+    edges                              2        258    19.5 dB   (mean picture 10.6)
+    segmentation                       2        269    18.3 dB   (mean grey of each class 16.7)
+    colorize, the photographs        100        460    26.3 dB   (grey 21.8)
 """
 
 from dataclasses import dataclass

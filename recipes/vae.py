@@ -1,7 +1,7 @@
 """Train a VAE, measure its likelihood bounds and its samples, export it and score every exported file.
 
     python -m recipes vae                               # 8x8 digits, no download
-    python -m recipes vae --preset fashion_mnist --precision mixed_bfloat16 --publish
+    python -m recipes vae --preset fashion_mnist --epochs 16 --precision mixed_bfloat16 --publish
     python -m recipes vae --preset binarized_mnist      # held-out likelihood in nats, comparable with the literature
     python -m recipes vae --latent-dim 2                # the latent space as a map: plane.png and scatter.png
 
@@ -9,11 +9,11 @@ The run's folder latent/ gets a figure each of what --figures names: interpolati
 vectors ("add sleeves"), variations of given pictures, the plane of most variance, a scatter plot by class, and how much
 of the latent space is used at all. --warm-up-epochs is the remedy where too little of it is.
 
-The second, with --epochs 16, on 2 cores of an AMD EPYC (avx512_bf16) that other work shared: 534 s of training,
-FID 1.55, precision 0.87, recall 0.59 on the test split (n = 10,000; floor 0.02). The third, with --precision
-mixed_bfloat16: 692 s, held-out ELBO -91.55 and importance-weighted bound (k = 100) -87.26 nats a picture, pixels drawn
-once for all test pictures. What was tried for samples, FIDs of an earlier evaluator and so comparable among themselves
-only; latent length 16, Gaussian pixels where nothing else is said:
+The second, on 2 cores of an AMD EPYC (avx512_bf16) that other work shared: 534 s of training, FID 1.55, precision 0.87,
+recall 0.59 on the test split (n = 10,000; floor 0.02). The third, with --precision mixed_bfloat16: 692 s, held-out ELBO
+-91.55 and importance-weighted bound (k = 100) -87.26 nats a picture, pixels drawn once for all test pictures. What was
+tried for samples, FIDs of an earlier evaluator and so comparable among themselves only; latent length 16, Gaussian
+pixels where nothing else is said:
 
     updates    p(z) that is sampled                     FID
         620    N(0, I)                                11.13
