@@ -62,7 +62,7 @@ class Config(runner.TrainingOptions):
 PRESETS = {
     "digits": Config(r1_gamma=1.0, samples=1000),
     "smoke": Config(epochs=1, batch_size=128, width=4, discriminator_width=8, latent_dim=16, depth=2, samples=400),
-    "fashion_mnist": Config(dataset="fashion_mnist", epochs=9, average_decay=0.9995),
+    "fashion_mnist": Config(dataset="fashion_mnist", epochs=9, mixing_probability=0.3, average_decay=0.9995),
     "gpu": Config(
         dataset="fashion_mnist",
         epochs=100,

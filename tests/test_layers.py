@@ -110,6 +110,19 @@ def test_instance_norm_is_saved(tmp_path):
     assert loaded.layers[0].epsilon == 0.25
 
 
+def test_minibatch_deviation_by_hand():
+    x = np.zeros((4, 1, 2, 3), np.float32)
+    x[:, 0, 0, 0] = [1, 1, 5, 5]  # deviation 2; that of the other five numbers is 0
+    x[:, 0, 1, 2] = [7, 7, 7, 7]
+    y = layers.MinibatchDeviation()(x).numpy()
+    np.testing.assert_array_equal(y[..., :3], x)
+    np.testing.assert_allclose(y[..., 3], np.full((4, 1, 2), 2 / 6), atol=1e-4)
+    with tf.GradientTape() as tape:
+        alike = tf.Variable(np.ones((4, 1, 2, 3), np.float32))
+        deviation = tf.reduce_mean(layers.MinibatchDeviation()(alike)[..., 3])
+    assert np.isfinite(tape.gradient(deviation, alike)).all()  # the slope of a root at 0
+
+
 @pytest.mark.parametrize(
     ("size", "start"), [(8, (4, 1)), (10, (5, 1)), (14, (7, 1)), (28, (7, 2)), (48, (6, 3)), (64, (4, 4))]
 )

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.datasets import images
-from zoo.gans import stylegan
+from zoo.gans import dcgan, stylegan
 
 TINY = {
     "image_shape": (8, 8, 1),
@@ -168,6 +168,19 @@ def test_mean_style():
     model = make()
     expected = model.styles(range(1200)).numpy()[:, 0].mean(axis=0)
     np.testing.assert_allclose(model.mean_style(1200), expected, atol=1e-5)
+
+
+# The discriminator
+
+
+def test_the_discriminator_knows_pictures_that_are_alike():
+    discriminator = stylegan.make_discriminator((8, 8, 1), 4)
+    pictures = np.random.default_rng(0).uniform(-1, 1, (6, 8, 8, 1)).astype(np.float32)
+    alike = np.repeat(pictures[:1], 6, axis=0)
+    among_others, among_its_like = discriminator(pictures)[0], discriminator(alike)[0]
+    assert abs(float(among_others[0] - among_its_like[0])) > 1e-3
+    plain = dcgan.make_discriminator((8, 8, 1), 4)
+    assert float(plain(pictures)[0, 0]) == pytest.approx(float(plain(alike)[0, 0]), abs=1e-6)
 
 
 # Losses

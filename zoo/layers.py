@@ -73,6 +73,25 @@ class InstanceNormalization(keras.layers.Layer):
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
+@keras.saving.register_keras_serializable("zoo")
+class MinibatchDeviation(keras.layers.Layer):
+    """One more channel, the same number everywhere: how much the pictures of this batch differ.
+
+    It is the standard deviation over the batch, averaged over pixels and channels, by which a discriminator knows
+    pictures that are too much alike (Karras et al. 2017, https://arxiv.org/abs/1710.10196, section 3).
+    """
+
+    def call(self, x):
+        """Features (B, H, W, C) -> (B, H, W, C + 1)."""
+        _, variance = tf.nn.moments(tf.cast(x, tf.float32), axes=0)  # (H, W, C)
+        deviation = tf.reduce_mean(tf.sqrt(variance + 1e-8))
+        return tf.concat([x, tf.cast(deviation, x.dtype) * tf.ones_like(x[..., :1])], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        """One channel more."""
+        return (*input_shape[:-1], input_shape[-1] + 1)
+
+
 def start_size(size):
     """The side (4 to 7 pixels) from which doublings lead to `size`, and how many doublings.
 

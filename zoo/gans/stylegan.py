@@ -16,7 +16,8 @@ the coarse ones can come from one picture and the fine ones from another.
 
 What differs from the paper, and why:
 - 28 to 64 pixels do not need networks that grow: all resolutions train at once. The smallest is 4 to 7 pixels a side.
-- The mapping network has 4 layers of 64 units (the paper: 8 of 512), the discriminator is DCGAN's.
+- The mapping network has 4 layers of 64 units (the paper: 8 of 512), the discriminator is DCGAN's with one more
+  convolution, after the channel of minibatch deviations.
 - The constant starts from noise, not from ones, of which the first AdaIN could make nothing.
 - R1 is evaluated at every 8th step (Karras et al. 2020, https://arxiv.org/abs/1912.04958).
 
@@ -34,8 +35,8 @@ from keras import layers
 
 from zoo import noise, training
 from zoo.gans import adversarial
-from zoo.gans.dcgan import make_discriminator
-from zoo.layers import start_shape
+from zoo.gans.dcgan import make_discriminator as make_dcgan_discriminator
+from zoo.layers import MinibatchDeviation, start_shape
 
 MAPPING_RATE = 0.01  # of the mapping network's learning rate, relative to all else (appendix C)
 
@@ -76,13 +77,7 @@ class EqualizedDense(layers.Layer):
 
     def get_config(self):
         """The arguments of `__init__`."""
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "gain": self.gain,
-            "rate": self.rate,
-            "bias": self.bias,
-        }
+        return {**super().get_config(), "units": self.units, "gain": self.gain, "rate": self.rate, "bias": self.bias}
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -194,6 +189,19 @@ def make_generator(image_shape, latent_dim, width, depth):
     styles = make_mapping(latent_dim, depth, len(sides))(z)
     image = make_synthesis(image_shape, latent_dim, width)([styles, *pixels])
     return keras.Model([z, *pixels], image, name="generator")
+
+
+def make_discriminator(image_shape, width):
+    """DCGAN's, which is also told how much the pictures of a batch differ: picture (B, H, W, C) -> logit (B, 1)."""
+    dcgan = make_dcgan_discriminator(image_shape, width)
+    x = dcgan.layers[-3].output  # (B, 4, 4, 4W)
+    filters = x.shape[-1]
+    x = MinibatchDeviation()(x)  # (B, 4, 4, 4W + 1)
+    x = layers.Conv2D(filters, 3, padding="same")(x)  # (B, 4, 4, 4W)
+    x = layers.LeakyReLU(0.2)(x)
+    x = layers.Flatten()(x)
+    logit = layers.Dense(1, dtype="float32", name="logit")(x)
+    return keras.Model(dcgan.input, logit, name="discriminator")
 
 
 def mix(first, second, crossover, count):
