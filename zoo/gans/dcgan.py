@@ -24,8 +24,8 @@ Between its neighbours, each at 28x28 on one core:
 - GAN (zoo/gans/gan.py) plays the same game with dense layers. They do not know which pixels are neighbours, so edges
   are frayed and rare things are missed (recall 0.33 on Fashion-MNIST, here 0.86); but a step takes 20 ms for 64
   pictures, here 52 ms for 32.
-- StyleGAN (zoo/gans/stylegan.py) has the same discriminator, and tells every layer of the generator its style instead
-  of handing z to the first: coarse and fine can be chosen apart, for twice the time of a step.
+- StyleGAN (zoo/gans/stylegan.py) adds a convolution to this discriminator and tells every layer of the generator its
+  style instead of handing z to the first: coarse and fine can be chosen apart, for twice the time of a step.
 """
 
 import keras

@@ -18,11 +18,13 @@ What differs from the paper, and why:
 - 28 to 64 pixels do not need networks that grow: all resolutions train at once. The smallest is 4 to 7 pixels a side.
 - The mapping network has 4 layers of 64 units (the paper: 8 of 512), the discriminator is DCGAN's with one more
   convolution, after the channel of minibatch deviations.
-- The constant starts from noise, not from ones, of which the first AdaIN could make nothing.
+- The constant starts from noise, not from ones, of which the first AdaIN could make nothing. Up-sampling repeats pixels
+  (the paper: bilinear), and convolutions have no bias.
 - R1 is evaluated at every 8th step (Karras et al. 2020, https://arxiv.org/abs/1912.04958).
 
-Weights are kept at unit variance and scaled when they are used, so that Adam moves all of them at the same pace
-("equalised learning rate", Karras et al. 2017, https://arxiv.org/abs/1710.10196, section 4.1).
+Weights of the mapping, the styles and the 3x3 convolutions are kept at unit variance and scaled when they are used, so
+that Adam moves them at the same pace ("equalised learning rate", Karras et al. 2017, https://arxiv.org/abs/1710.10196,
+section 4.1).
 
 Read first: zoo/gans/dcgan.py
 """
@@ -179,10 +181,7 @@ def make_synthesis(image_shape, latent_dim, width):
 
 
 def make_generator(image_shape, latent_dim, width, depth):
-    """A latent vector for each layer (B, L, D) and L noise pictures -> picture (B, H, W, C) in [-1, 1].
-
-    The same vector L times is the plain generator; different ones mix styles.
-    """
+    """A latent vector for each layer (B, L, D), equal or mixed, and L noise pictures -> picture (B, H, W, C)."""
     sides = layer_sides(image_shape)
     z = keras.Input((len(sides), latent_dim), name="z")
     pixels = [keras.Input((*side, 1), name=f"noise_{index}") for index, side in enumerate(sides)]
