@@ -34,8 +34,9 @@ def test_a_reader_that_has_seen_enough_is_no_error(words):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
-@pytest.mark.parametrize("words", LISTS)
+@pytest.mark.parametrize("words", [*LISTS, ["edge", "--help"], ["recipes", "compare", "--help"]])
 def test_a_full_disk_is_a_sentence(words):
+    """Whether it is noticed on the way, or when Python empties its buffers at the end."""
     with open("/dev/full", "w") as full:
         program = start(words, full)
         assert program.stderr.read() == b"error: [Errno 28] No space left on device\n"
