@@ -16,34 +16,19 @@ Run it from the folder that holds `edge/`:
     python -m edge vae_fashion_mnist --image shirt.png --vary 0.5 --count 8   # variations of a picture
 """
 
-import argparse
-import os
 import sys
 import time
 
-from edge import cards, conditions, drawing, judging, runtime
+from edge import cards, command, conditions, drawing, judging, runtime
 
 # Figure of quality in a card -> how it is shown.
 FIGURES = {"nll": "NLL", "fid": "FID", "psnr": "PSNR", "auroc": "AUROC", "accuracy": "accuracy"}
 READABLE_PIXELS = 112  # on the screen, for the side of one picture
 
 
-class Parser(argparse.ArgumentParser):
-    """Reports a wrong command line like every other mistake of a user: one sentence, no usage."""
-
-    def error(self, message):
-        """Raises instead of leaving the program, so that `main` reports it."""
-        raise ValueError(f"{message} (see --help)")
-
-
-def stop_printing():
-    """Lets a program end quietly whose output nobody reads any more, as with `| head`."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def make_parser():
     """Describes the command line."""
-    parser = Parser(
+    parser = command.Parser(
         prog="python -m edge",
         description="Make pictures with an exported model, or let it judge; without a model, list the models.",
     )
@@ -143,7 +128,7 @@ def use(options):
     if signature is None:
         make_pictures(model, options)
         return
-    for flag in ("interpolate", "label", "attributes", "text", "count", "out", "scale"):
+    for flag in ("interpolate", "label", "attributes", "text", "vary", "count", "out", "scale"):
         if getattr(options, flag) is not None:
             raise ValueError(f"{model.name} judges here, it makes no pictures: leave --{flag} out")
     print("\n".join(judging.verdicts(model, signature, options.image, options.rows)))
@@ -155,6 +140,8 @@ def make_pictures(model, options):
     runtime.check_seeds(options.seed, count)
     if options.scale is not None and options.scale < 1:
         raise ValueError(f"scale must be at least 1, got {options.scale}")
+    if options.interpolate and options.image is not None:
+        raise ValueError("--interpolate walks from seed to seed: leave --image out")
     condition = condition_of(options, model.card)
     if options.image is None and (model.main in ("translate", "reconstruct") or options.vary is not None):
         raise ValueError(f"{model.name} makes pictures of pictures: give it one by --image")
@@ -190,23 +177,20 @@ def make_pictures(model, options):
     print(f"{milliseconds / count:.2f} ms a picture, preparing the network included")
 
 
+def work(argv):
+    """Does what the command line asks for."""
+    options = make_parser().parse_args(argv)
+    if options.model is None:
+        print_models()
+    elif options.card:
+        print(cards.as_text(cards.card_of(options.model)))
+    else:
+        use(options)
+
+
 def main(argv=None):
     """Runs the command line and returns the exit code: 0, or 2 after a mistake of the user."""
-    try:
-        options = make_parser().parse_args(argv)
-        if options.model is None:
-            print_models()
-        elif options.card:
-            print(cards.as_text(cards.card_of(options.model)))
-        else:
-            use(options)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        stop_printing()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command.run(work, argv)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import cards, ladder, ladder_plot, runtime
-from edge.__main__ import Parser, stop_printing
+from edge import cards, command, ladder, ladder_plot, runtime
 
 ROUNDS = 3
 WARM_UP_RUNS = 5
@@ -216,7 +215,8 @@ def show_ladder(name_or_path, plot):
         models = runtime.list_models()
     else:
         path = cards.find(name_or_path)
-        models = [(path if path.is_dir() else path.parent, cards.card_of(path))]
+        folder = path if path.is_dir() else path.parent
+        models = [(folder, cards.read_card(folder))]  # the card inside a file knows nothing of the others
     print(ladder.table([card for _, card in models]), flush=True)
     for folder, card in models:
         drawn = ladder_plot.plot(card) if plot else None
@@ -226,7 +226,7 @@ def show_ladder(name_or_path, plot):
 
 def make_parser():
     """Describes the command line."""
-    parser = Parser(
+    parser = command.Parser(
         prog="python -m edge.benchmark",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -241,41 +241,39 @@ def make_parser():
     return parser
 
 
+def work(argv):
+    """Does what the command line asks for."""
+    options = make_parser().parse_args(argv)
+    if options.plot and not options.ladder:
+        raise ValueError("--plot draws the ladder: give --ladder too")
+    if options.ladder:
+        show_ladder(options.model, options.plot)
+        return
+    if options.model is None:
+        raise ValueError("a model is needed (see --help)")
+    if options.runs < 1:
+        raise ValueError(f"runs must be at least 1, got {options.runs}")
+    for threads in options.threads:
+        runtime.check_threads(threads)
+    if options.json and not Path(options.json).parent.is_dir():
+        raise ValueError(f"the folder {Path(options.json).parent} does not exist: make it")
+    if options.json and Path(options.json).is_dir():
+        raise ValueError(f"{options.json} is a folder: give the name of a file in it")
+    models = find_models(options.model, options.precision)
+    rows = benchmark(models, options.threads, options.runs)
+    here = machine()
+    print(f"{models[0].name} on {here['cpu']}, {here['cores']} cores, {here['system']},")
+    print(f"Python {here['python']}, ai-edge-litert {here['ai_edge_litert']}")
+    print(table(rows))
+    if options.json:
+        content = {"model": models[0].name, "machine": here, "rounds": ROUNDS}
+        content |= {"runs": options.runs, "rows": rows}
+        write_text(options.json, json.dumps(content, indent=2) + "\n")
+
+
 def main(argv=None):
     """Runs the command line and returns the exit code: 0, or 2 after a mistake of the user."""
-    try:
-        options = make_parser().parse_args(argv)
-        if options.plot and not options.ladder:
-            raise ValueError("--plot draws the ladder: give --ladder too")
-        if options.ladder:
-            show_ladder(options.model, options.plot)
-            return 0
-        if options.model is None:
-            raise ValueError("a model is needed (see --help)")
-        if options.runs < 1:
-            raise ValueError(f"runs must be at least 1, got {options.runs}")
-        if min(options.threads) < 1:
-            raise ValueError(f"threads must be at least 1, got {min(options.threads)}")
-        if options.json and not Path(options.json).parent.is_dir():
-            raise ValueError(f"the folder {Path(options.json).parent} does not exist: make it")
-        if options.json and Path(options.json).is_dir():
-            raise ValueError(f"{options.json} is a folder: give the name of a file in it")
-        models = find_models(options.model, options.precision)
-        rows = benchmark(models, options.threads, options.runs)
-        here = machine()
-        print(f"{models[0].name} on {here['cpu']}, {here['cores']} cores, {here['system']},")
-        print(f"Python {here['python']}, ai-edge-litert {here['ai_edge_litert']}")
-        print(table(rows))
-        if options.json:
-            content = {"model": models[0].name, "machine": here, "rounds": ROUNDS}
-            content |= {"runs": options.runs, "rows": rows}
-            write_text(options.json, json.dumps(content, indent=2) + "\n")
-    except BrokenPipeError:
-        stop_printing()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return command.run(work, argv)
 
 
 if __name__ == "__main__":

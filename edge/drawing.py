@@ -6,10 +6,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 PICTURE_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF"}
 MILLISECONDS_PER_FRAME = 80
+MAX_PIXELS = 100_000_000  # of a grid
+# What Pillow's decoders raise, besides OSError and ValueError, where a file is damaged.
+DAMAGE = (SyntaxError, LookupError, TypeError, ArithmeticError, EOFError, struct.error)
 
 
 def to_uint8(pictures):
@@ -36,7 +39,7 @@ def grid(pictures, columns=None, scale=1):
         uint8 (height, width) for C = 1, (height, width, 3) for C = 3.
 
     Raises:
-        ValueError: The pictures have another shape, or `columns` or `scale` is below 1.
+        ValueError: The pictures have another shape, `columns` or `scale` is below 1, or the grid would be huge.
     """
     pictures = to_uint8(pictures)
     if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3) or len(pictures) == 0:
@@ -47,6 +50,9 @@ def grid(pictures, columns=None, scale=1):
         raise ValueError(f"columns must be at least 1, got {columns}")
     rows = math.ceil(count / columns)
     size = (rows * (height + 1) - 1, columns * (width + 1) - 1, channels)
+    pixels = size[0] * size[1] * scale**2
+    if pixels > MAX_PIXELS:
+        raise ValueError(f"a grid has at most {MAX_PIXELS:,} pixels, this one {pixels:,}: lower scale or count")
     canvas = np.full(size, 255, np.uint8)
     for index, picture in enumerate(pictures):
         top = index // columns * (height + 1)
@@ -90,12 +96,36 @@ def save_picture(path, frames):
         temporary.unlink(missing_ok=True)
 
 
+def upright(image):
+    """A picture from a file with 8 bits a channel, turned as its EXIF data say."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):  # Pillow would clip 16 bits, not scale them
+        image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    return image
+
+
+def on_white(image):
+    """A picture from a file as a page shows it: upright, and white shines through where it is transparent.
+
+    Grey pictures stay grey; one with a palette becomes one of colours where some of it is transparent.
+    """
+    image = upright(image)
+    if not image.has_transparency_data:
+        return image
+    grey = image.mode in ("1", "L", "LA", "La")
+    image = image.convert("LA" if grey else "RGBA")
+    canvas = Image.new("L" if grey else "RGB", image.size, "white")
+    canvas.paste(image, mask=image.getchannel("A"))
+    return canvas
+
+
 def read_source(path, shape, task):
     """Reads a picture for a model that makes pictures of pictures, and scales it to what the model takes.
 
     Args:
-        path: Of a picture file. For the task "inpainting" what is transparent is the hole; for "segmentation" the
-            grey value of a pixel is the number of its class, counted from 1, or 0 where there is nothing.
+        path: Of a picture file, which is put on white where it is transparent. But for the task "inpainting" what is
+            transparent is the hole; for "segmentation" the grey value of a pixel is the number of its class, counted
+            from 1, or 0 where there is nothing.
         shape: Height, width and channels S of the model's source.
         task: The card's.
 
@@ -108,13 +138,15 @@ def read_source(path, shape, task):
     """
     height, width, channels = shape
     if task == "segmentation":
-        numbers = _read_pixels(path, "L", (width, height), Image.Resampling.NEAREST)
+        numbers = _read_pixels(path, ImageOps.exif_transpose, "L", (width, height), Image.Resampling.NEAREST)
         if numbers.max() > channels:
             raise ValueError(f"{path} has the grey value {numbers.max()}, but there are {channels} classes")
         maps = numbers[..., None] == np.arange(1, channels + 1)  # (H, W, S)
         return (2.0 * maps - 1.0).astype(np.float32)[None]
+    prepare = upright if task == "inpainting" else on_white
     colours = channels - (task == "inpainting")
-    values = _read_pixels(path, "LA" if colours == 1 else "RGBA", (width, height), Image.Resampling.BICUBIC)
+    mode = "LA" if colours == 1 else "RGBA"
+    values = _read_pixels(path, prepare, mode, (width, height), Image.Resampling.BICUBIC)
     picture, there = values[..., :-1], values[..., -1:] >= 128
     if task == "inpainting":
         if there.all():
@@ -123,15 +155,15 @@ def read_source(path, shape, task):
     return (picture / np.float32(127.5) - np.float32(1.0)).astype(np.float32)[None]
 
 
-def _read_pixels(path, mode, size, how):
-    """The bytes of a picture file of whatever kind, converted and scaled."""
+def _read_pixels(path, prepare, mode, size, how):
+    """The bytes of a picture file of whatever kind, prepared by a function, converted and scaled."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what is odd in a file and does no harm
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return np.asarray(image.convert(mode).resize(size, how))
+                return np.asarray(prepare(image).convert(mode).resize(size, how))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ValueError(f"{path} is too large: at most {Image.MAX_IMAGE_PIXELS:,} pixels are read") from None
-    except (SyntaxError, IndexError, TypeError, struct.error) as error:  # Pillow's decoders, of damaged files
+    except DAMAGE as error:
         raise ValueError(f"{path} is damaged, or no picture: {error}") from error

@@ -8,6 +8,8 @@ does not read may hold anything.
 import re
 import reprlib
 
+from edge import ladder
+
 MAX_TEXT = 1000  # characters
 MAX_NUMBER = 2**31
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -73,13 +75,17 @@ def is_signature(value):
 
 
 def is_quality(value):
-    """Figures of a file: numbers, or lists of them."""
+    """Scores of a file: numbers, or lists of them, which a figure that files are compared by is not."""
     return value is None or (
         isinstance(value, dict)
         and len(value) <= 100
-        and all(is_text(name) for name in value)
-        and all(each is None or is_number(each) or is_list(each, is_number, 10_000, 0) for each in value.values())
+        and all(is_text(name) and is_score(name, each) for name, each in value.items())
     )
+
+
+def is_score(name, value):
+    """A score of that name."""
+    return is_number_or_none(value) or (name not in ladder.FIGURES and is_list(value, is_number, 10_000, 0))
 
 
 def is_number_or_none(value):

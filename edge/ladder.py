@@ -37,7 +37,7 @@ class Rung(NamedTuple):
 def rungs(card):
     """Reads the ladder of a model from its card: a list of `Rung`, in the order of `PRECISIONS`."""
     best = card["files"].get("fp32", {}).get("quality") or {}
-    figure = next((name for name in FIGURES if name in best), None)
+    figure = next((name for name in FIGURES if best.get(name) is not None), None)
     found = []
     for precision in PRECISIONS:
         entry = card["files"].get(precision)

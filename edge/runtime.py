@@ -29,6 +29,7 @@ from edge import cards, conditions, graph, probe
 # What models are for: pictures from seeds, pictures from pictures, log-probabilities of classes, anomaly scores,
 # pictures through a code and back.
 MAIN = ("generate_from_seed", "translate", "log_prob", "score", "reconstruct")
+MAX_THREADS = 256
 
 
 class Tensor(NamedTuple):
@@ -88,6 +89,12 @@ def check_seeds(first_seed, count):
     high = 2**31 - 1
     if first_seed < low or last_seed > high:
         raise ValueError(f"seeds must be in {low} .. {high}, got {first_seed} .. {last_seed}")
+
+
+def check_threads(threads):
+    """Refuses a number of threads that no device has."""
+    if not 1 <= threads <= MAX_THREADS:
+        raise ValueError(f"threads must be 1 to {MAX_THREADS}, got {threads}")
 
 
 def slerp(start, end, fractions):
@@ -261,6 +268,8 @@ class Model:
         rows = conditions.examples(self.card, count) if condition is None else np.asarray(condition)
         if len(rows) not in (1, count):
             raise ValueError(f"there must be 1 or {count} conditions, got {len(rows)}")
+        if rows.dtype.kind == "i" and rows.min() < 0:  # LiteRT would draw something
+            raise ValueError(f"{self.condition} is counted from 0, got {rows.min()}")
         return rows
 
     def _asked(self, rows, index):
@@ -362,8 +371,7 @@ def load(name_or_path, precision=None, threads=1, verify=True):
         ValueError: The model, precision or file does not exist, the card or file is damaged, or the file is no plain
             computation (`edge/graph.py`).
     """
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
+    check_threads(threads)
     path = cards.find(name_or_path)
     if path.is_dir():
         card = cards.read_card(path)

@@ -11,6 +11,7 @@ import pathlib
 import sys
 import traceback
 
+from edge import command
 from recipes import lesson, runner
 
 HERE = pathlib.Path(__file__).parent
@@ -23,9 +24,15 @@ def main(argv):
     """Run a recipe from its command-line words; returns the exit code: 0, or 2 after one sentence on stderr."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notices about CPU features and absent GPUs
     try:
-        return _main(argv)
+        try:
+            return _main(argv)
+        finally:
+            sys.stdout.flush()
     except runner.NotFirstHost as end:
         print(end)
+        return 0
+    except BrokenPipeError:  # the reader has seen enough, as with `| head`
+        command.stop_printing()
         return 0
     except KeyboardInterrupt as interrupt:
         return _fail(str(interrupt) or "stopped")
@@ -34,7 +41,9 @@ def main(argv):
             raise
         return _fail(str(error))
     except OSError as error:  # a full disk, a folder that may not be written
-        return _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        code = _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
+        command.flush_or_stop()
+        return code
 
 
 def _main(argv):
@@ -67,6 +76,9 @@ def _main(argv):
         description=_description(recipe, preset),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
+    for seed in getattr(config, "seeds", ()):
+        if not 0 <= seed <= lesson.LARGEST_SEED:
+            raise ValueError(f"--seeds must be 0 to {lesson.LARGEST_SEED}, got {seed}")
     if getattr(recipe, "KIND", None) == "lesson":
         lesson.import_quietly()
     if folder is not None:

@@ -128,9 +128,9 @@ def check(config):
     for name in ("epochs", "batch_size", "latent_dim", "width", "importance_samples"):
         if getattr(config, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1, got {getattr(config, name)}")
-    if not (config.learning_rate > 0 and 0 < config.quantile < 1 and config.seed >= 0):
+    if not (config.learning_rate > 0 and 0 < config.quantile < 1 and 0 <= config.seed <= lesson.LARGEST_SEED):
         raise ValueError(
-            "--learning-rate must be positive, --quantile between 0 and 1, --seed 0 or more, "
+            f"--learning-rate must be positive, --quantile between 0 and 1, --seed 0 to {lesson.LARGEST_SEED}, "
             f"got {config.learning_rate}, {config.quantile}, {config.seed}"
         )
     if config.dataset in TABLES and (config.leave_out or config.ship):
@@ -375,7 +375,7 @@ def make_row_autoencoder(size, latent_dim, width):
 
 def ship(detector, method, threshold, config, data, folder):
     """Export a detector, score every file of it on the test split, and publish it when that is asked for."""
-    from zoo import anomaly_export, export, hardware
+    from zoo import anomaly_export, export, hardware, tables
 
     settings = asdict(config)
     for option in ("folder", "publish", "force"):
@@ -394,7 +394,7 @@ def ship(detector, method, threshold, config, data, folder):
         "evaluator": None,
     }
     card = anomaly_export.export_detector(folder / "export", detector, card)
-    runner.print_card(card)
+    tables.print_card(card)
     print(f"the {method} is exported, its AUROC is the highest on the validation split: {folder / 'export'}")
     if config.publish:
         print(f"published: {export.publish(folder / 'export', runner.EXPORTED, config.force)}")

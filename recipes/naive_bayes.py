@@ -325,7 +325,7 @@ def hand_over(teacher, config, data, ours):
     import numpy as np
     import tensorflow as tf
 
-    from zoo import export, hardware, signatures
+    from zoo import export, hardware, signatures, tables
     from zoo.probability import naive_bayes
 
     seconds = timeit.timeit(lambda: ours.fit(*flat(data.train)), number=1)
@@ -364,7 +364,7 @@ def hand_over(teacher, config, data, ours):
             log p(x, y=k) = b_k + sum_d W_kd x_d
             W_kd = log theta_kd - log(1 - theta_kd),    b_k = log p(y=k) + sum_d log(1 - theta_kd)
         From the same numbers come the class and how usual the picture is.""")
-    runner.print_card(card)
+    tables.print_card(card)
     print(f"export: {teacher.folder / 'export'}")
     if config.publish:
         print(f"published: {export.publish(teacher.folder / 'export', runner.EXPORTED, config.force)}")

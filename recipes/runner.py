@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import functools
 import importlib.util
+import math
 import os
 import pathlib
 import sys
@@ -52,12 +53,13 @@ class NotFirstHost(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a recipe: `runs/<recipe>-<time>/`."""
+    """One run of a recipe: `runs/<recipe>-<time>/`, a new folder but where the run `goes_on`."""
 
     recipe: str
     folder: pathlib.Path
     config: TrainingOptions
     strategy: object
+    goes_on: bool = False
 
     def scope(self):
         """The context in which the model is made and compiled: that of the strategy."""
@@ -91,12 +93,13 @@ def start(recipe, config, folder=None):
         `Run`.
     """
     _check_numbers(config)
-    if folder is not None and config.folder is not None:
+    resumed = folder is not None
+    if resumed and config.folder is not None:
         raise ValueError(f"a resumed run stays in its folder {folder}: leave --folder out")
     if config.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ValueError("--tensorboard needs TensorBoard: pip install tensorboard")
     several_hosts = config.strategy == "multi_worker"
-    if several_hosts and folder is None and config.folder is None:
+    if several_hosts and not resumed and config.folder is None:
         raise ValueError("--strategy multi_worker needs --folder: one that every host sees")
     with quiet():
         import keras
@@ -109,16 +112,18 @@ def start(recipe, config, folder=None):
     on_a_cpu = not tf.config.list_physical_devices("GPU")
     if config.precision == "mixed_bfloat16" and on_a_cpu and not hardware.has_bfloat16(hardware.cpu_info()):
         print("this CPU has no known units for bfloat16: --precision float32 may be faster")
-    if folder is None:
+    if not resumed:
         folder = pathlib.Path(config.folder) if several_hosts else new_folder(recipe, config.folder)
     strategy = distribution.strategy(config.strategy)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    return Run(recipe, folder, config, strategy)
+    return Run(recipe, folder, config, strategy, goes_on=resumed or several_hosts)
 
 
 def _check_numbers(config):
     """Refuse numbers out of range, before anything is loaded or written."""
+    from recipes import lesson
+
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         flag = f"--{field.name.replace('_', '-')}"
@@ -126,6 +131,10 @@ def _check_numbers(config):
         for number in value if isinstance(value, tuple | list) else [value]:
             if type(number) is int and number < least:
                 raise ValueError(f"{flag} must be at least {least}, got {number}")
+            if type(number) is float and not math.isfinite(number):
+                raise ValueError(f"{flag} must be a finite number, got {number}")
+        if field.name == "seed" and value > lesson.LARGEST_SEED:
+            raise ValueError(f"{flag} must be at most {lesson.LARGEST_SEED}, got {value}")
         if field.name == "seconds" and value is not None and config.strategy == "multi_worker":
             raise ValueError("--seconds stops by one host's clock: with several hosts use --epochs")
         if field.name.endswith("learning_rate") and not value > 0:
@@ -155,7 +164,7 @@ def fit(run, model, batches, steps, callbacks=()):
 
     chief = distribution.is_chief(run.strategy)
     if chief:
-        run.folder.mkdir(parents=True, exist_ok=True)
+        run.folder.mkdir(parents=True, exist_ok=run.goes_on)  # another run may have made it meanwhile
         print(f"run folder: {run.folder}")
     finished = training.restore(model, run.checkpoints)
     if not distribution.same_everywhere(run.strategy, finished):
@@ -166,8 +175,8 @@ def fit(run, model, batches, steps, callbacks=()):
         print(f"resumed after epoch {finished} of {run.config.epochs}")
     everything = [training.StopOnNaN()]
     if chief:
-        export.write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
         log = training.EpochLog(run.log, finished, run.config.seconds)
+        export.write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
         everything = [log, *everything, *_tensorboard(run), *callbacks, training.Checkpoints(run.checkpoints)]
     if finished < run.config.epochs:
         with _hint_at_resume(run):
@@ -242,7 +251,7 @@ def export(run, card, data, seconds, endpoints, networks, score=None, draw=None)
     Returns:
         The export's folder.
     """
-    from zoo import callbacks, export
+    from zoo import callbacks, export, tables
 
     evaluator = find_evaluator(data)
     settings = {
@@ -265,7 +274,7 @@ def export(run, card, data, seconds, endpoints, networks, score=None, draw=None)
             score = functools.partial(score_seeds, samples=run.config.samples, data=data)
         scorer = score and (lambda model: score(model, evaluator))
         card = export.export(folder, card, endpoints, networks, scorer, draw)
-    print_card(card)
+    tables.print_card(card)
     print(f"samples: {folder / 'samples.png'}")
     print(f"export: {folder}")
     if run.config.publish:
@@ -312,35 +321,6 @@ def score_seeds(model, evaluator, samples, data, conditions=None, judge=None):
     pictures = model.pictures(0, samples, conditions)
     further = judge(pictures, evaluator.features(pictures)[1]) if judge else {}
     return {**metrics.score(pictures, data, evaluator), **further}
-
-
-def print_card(card):
-    """Print a row for each file of a card: size, latency and quality, below the floor of real against real pictures."""
-    columns = [
-        name
-        for name, value in (card["files"]["fp32"]["quality"] or {}).items()
-        if name not in ("kid_std", "n_real", "class_shares") and not isinstance(value, list)
-    ]
-    rows = {}
-    if card["evaluator"]:
-        floor = card["evaluator"]["floor"]
-        rows["real"] = {"KB": None, "ms": None, **{column: floor.get(column) for column in columns}}
-    for precision, facts in card["files"].items():
-        quality = facts.get("quality") or {}
-        size = facts["bytes"] // 1000 if "file" in facts else None
-        rows[precision] = {
-            "KB": size,
-            "ms": facts.get("latency_ms"),
-            **{column: quality.get(column) for column in columns},
-        }
-    from zoo import tables
-
-    tables.print_scores(
-        f"{card['title']}: each file as it ships, against {card['dataset']['title']}'s test split", rows
-    )
-    for precision, facts in card["files"].items():
-        if "not_shipped" in facts:
-            print(f"{precision} is not shipped: {facts['not_shipped']}")
 
 
 def watch(run, draw, data, steps):
@@ -395,6 +375,4 @@ def new_folder(recipe, wanted):
         if folder.exists():
             raise ValueError(f"{folder} exists: choose another --folder, or go on with that run by --resume {folder}")
         return folder
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = RUNS / f"{recipe}-{stamp}"
-    return folder if not folder.exists() else folder.with_name(f"{folder.name}-{os.getpid()}")
+    return RUNS / f"{recipe}-{datetime.datetime.now():%Y%m%d-%H%M%S-%f}"

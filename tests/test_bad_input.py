@@ -1,7 +1,7 @@
-"""A mistake gets one sentence, exit code 2 and no traceback, and leaves nothing half-written: recipes and exporter."""
+"""A mistake gets one sentence, exit code 2 and no traceback, and leaves nothing half-written: recipes."""
 
+import dataclasses
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -148,6 +148,9 @@ def test_impossible_settings_are_refused_before_anything_is_written(words, sente
         ([*DCGAN, "--latent-dim", "0"], "latent"),
         ([*DCGAN, "--samples", "0"], "samples"),
         ([*DCGAN, "--seed", "-1"], "seed"),
+        ([*DCGAN, "--seed", "4294967296"], "--seed must be at most 2147483647, got 4294967296"),
+        ([*DCGAN, "--learning-rate", "inf"], "--learning-rate must be a finite number, got inf"),
+        ([*VAE, "--seconds", "inf"], "--seconds must be a finite number, got inf"),
         ([*DCGAN, "--learning-rate", "0"], "learning"),
         ([*DCGAN, "--learning-rate", "nan"], "learning"),
         ([*DCGAN, "--beta-2", "1"], "beta"),
@@ -156,7 +159,7 @@ def test_impossible_settings_are_refused_before_anything_is_written(words, sente
         (["gan", "--preset", "smoke", "--widths", "8", "0"], "widths"),
         (["wgan", "--preset", "smoke", "--n-critic", "0"], "n-critic"),
         (["wgan", "--preset", "smoke", "--clip", "0"], "clip must be positive"),
-        (["wgan", "--preset", "smoke", "--clip", "nan"], "clip must be positive"),
+        (["wgan", "--preset", "smoke", "--clip", "nan"], "--clip must be a finite number, got nan"),
         (["wgan_gp", "--preset", "smoke", "--penalty-weight", "-1"], "penalty's weight"),
         ([*VAE, "--seconds", "-1"], "seconds"),
         ([*VAE, "--importance-samples", "0"], "importance"),
@@ -217,6 +220,24 @@ def test_a_folder_that_exists_is_not_written_to(sentence_of, empty_folder):
     assert contents(empty_folder) == {"mine/thesis.txt": b"kept"}
 
 
+def test_a_folder_that_another_run_has_made_meanwhile(empty_folder):
+    from recipes import dcgan, runner
+
+    config = dataclasses.replace(dcgan.PRESETS["smoke"], folder="mine")
+    first, second = (runner.start("dcgan", config) for _ in range(2))  # both find no such folder
+    first.folder.mkdir()
+    (first.folder / "log.csv").write_text("kept")
+    with pytest.raises(FileExistsError, match="mine"):
+        runner.fit(second, None, None, 1)
+    assert contents(empty_folder) == {"mine/log.csv": b"kept"}
+
+
+def test_runs_that_begin_in_the_same_second_have_their_own_folders():
+    from recipes import runner
+
+    assert len({runner.new_folder("dcgan", None) for _ in range(100)}) > 90  # a microsecond is the unit
+
+
 @pytest.fixture
 def dcgan_run(empty_folder):
     """The folder of a DCGAN run that was stopped before its first checkpoint."""
@@ -263,98 +284,3 @@ def test_resuming_without_a_readable_checkpoint(sentence_of, dcgan_run, capsys):
     sentence = sentence_of("dcgan", "--resume", "stopped")
     assert sentence == "no checkpoint in stopped/checkpoints can be read: start again without --resume"
     assert len(checkpoints()) == 2  # they stay
-
-
-# --- networks that must not be exported -------------------------------------------------------
-
-SHAPE = (8, 8, 1)
-LATENT = 6
-CARD = {"name": "tiny", "title": "Tiny", "evaluator": None}
-
-
-@pytest.fixture
-def network():
-    from zoo.gans import dcgan
-
-    return dcgan.make_generator(SHAPE, LATENT, width=8)
-
-
-@pytest.fixture
-def endpoints(network):
-    from zoo import signatures
-
-    return signatures.generator_endpoints(network, SHAPE, LATENT)
-
-
-@pytest.fixture
-def refused_because(empty_folder, network):
-    """A function: exporting to a place where an export stands fails, and that export stays as it is."""
-    from zoo import export
-
-    standing = empty_folder / "exports" / "tiny"
-    (standing / "saved_model").mkdir(parents=True)
-    (standing / "card.json").write_text("{}")
-    (standing / "saved_model" / "saved_model.pb").write_bytes(b"weights")
-
-    def score(model):
-        raise AssertionError("a broken file was scored")
-
-    def check(endpoints, error, sentence):
-        before = contents(empty_folder)
-        with pytest.raises(error, match=sentence) as caught:
-            export.export(standing, CARD, endpoints, [network], score)
-        assert "\n" not in str(caught.value)
-        assert contents(empty_folder) == before
-
-    return check
-
-
-def replace_generate(endpoints, function):
-    from zoo import signatures
-
-    old = endpoints["generate"]
-    return endpoints | {"generate": signatures.Endpoint(function, old.inputs, old.outputs)}
-
-
-def test_a_network_that_is_not_finite(network, endpoints, refused_because):
-    network.layers[-2].bias.assign([float("nan")])
-    refused_because(endpoints, ValueError, "image of generate.* is not finite")
-
-
-def test_a_network_that_draws_its_own_noise(network, endpoints, refused_because):
-    import tensorflow as tf
-
-    def noisy(z):
-        return {"image": network(z) + tf.random.normal((1, *SHAPE))}
-
-    noisy_endpoints = replace_generate(endpoints, noisy)
-    refused_because(noisy_endpoints, ValueError, r"image of generate is .* away from Keras; at most 0\.0001")
-
-
-def test_an_operation_that_devices_lack_is_named(network, endpoints, refused_because):
-    import tensorflow as tf
-
-    def decompose(z):
-        square = tf.eye(8)[None] + 0.0 * network(z)[..., 0]  # (1, 8, 8)
-        return {"image": tf.linalg.cholesky(square)[..., None]}
-
-    refused_because(replace_generate(endpoints, decompose), ValueError, "Cholesky")
-
-
-def test_a_full_disk(endpoints, refused_because):
-    """No file may grow beyond 20 kB: the system's answer to a write is an error, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
-    try:
-        refused_because(endpoints, OSError, "saved_model")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_a_file_in_the_place_of_a_folder(network, endpoints, empty_folder):
-    from zoo import export
-
-    (empty_folder / "file").write_text("in the way")
-    with pytest.raises(OSError, match="file"):
-        export.export(empty_folder / "file" / "tiny", CARD, endpoints, [network], None)
-    assert contents(empty_folder) == {"file": b"in the way"}

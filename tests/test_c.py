@@ -197,6 +197,8 @@ def test_mistakes_are_one_sentence(program, artifact, tmp_path):
         ([conditional, *out], "must be told what to draw by --condition: numbers for its input label, 1"),
         ([conditional, *out, "--condition", "1,2"], "--condition needs numbers for the input label: 1, got 2"),
         ([conditional, *out, "--condition", "seven"], "--condition must be a 32-bit whole number, got 'seven'"),
+        ([conditional, *out, "--condition", "-1"], "--condition must be 0 or more for the input label, got -1"),
+        ([conditional, *out, "--condition", "99"], "does its card know --condition 99?"),
     ]:
         finished = run(program, *words)
         # LiteRT itself writes lines that begin with INFO or ERROR.

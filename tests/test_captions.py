@@ -105,6 +105,14 @@ def test_what_a_class_never_is_cannot_be_held_out():
     assert grammar.held_out == ("a dark narrow t-shirt",)
 
 
+def test_a_class_without_a_training_picture_is_named():
+    data = made_up()
+    boots = images.Split(*(part[data.train.labels == 1] for part in data.train))
+    rest = images.ImageData("m", "My boots", "none", data.class_names, boots, data.train, data.train)
+    with pytest.raises(ValueError, match="the class 'T-shirt/top' of My boots has no training picture"):
+        captions.Grammar.fit(rest)
+
+
 def test_a_third_of_the_training_digits_is_on_either_side():
     data = images.load("digits")
     grammar = captions.Grammar.fit(data)

@@ -28,6 +28,46 @@ def test_other_sizes_and_colours_are_converted(tmp_path):
     np.testing.assert_allclose(read, np.full((1, 4, 6, 1), 100 / 127.5 - 1), atol=0.02)
 
 
+@pytest.mark.parametrize("task", [None, "edges"])
+def test_what_is_transparent_is_white(task, tmp_path):
+    """A black drawing on nothing, with a soft edge that keeps its grey."""
+    pixels = np.zeros((2, 4, 4), np.uint8)
+    pixels[..., 3] = [255, 255, 102, 0]
+    path = save(tmp_path / "sketch.png", pixels, "RGBA")
+    wanted = np.array([0, 0, 153, 255]) / 127.5 - 1
+    for channels in (1, 3):
+        read = drawing.read_source(path, (2, 4, channels), task)
+        np.testing.assert_allclose(read, np.broadcast_to(wanted[:, None], (1, 2, 4, channels)), atol=1e-6)
+
+
+def test_a_photograph_taken_upright(tmp_path):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # EXIF orientation: show it turned by 90 degrees, clockwise
+    picture = np.zeros((8, 16), np.uint8)
+    picture[:, :8] = 255
+    Image.fromarray(picture).save(tmp_path / "phone.png", exif=turned)
+    read = drawing.read_source(tmp_path / "phone.png", (16, 8, 1), "edges")[0, :, :, 0]
+    np.testing.assert_array_equal(read, np.repeat([1.0, -1.0], 8)[:, None] * np.ones(8))
+
+
+def test_sixteen_bits_are_scaled(tmp_path):
+    ramp = np.linspace(0, 65535, 16).astype(np.uint16).reshape(4, 4)
+    Image.fromarray(ramp).save(tmp_path / "scan.png")
+    read = drawing.read_source(tmp_path / "scan.png", (4, 4, 1), "edges")
+    np.testing.assert_allclose(read.ravel(), np.linspace(-1, 1, 16), atol=1 / 127)
+    numbers = np.array([[0, 1], [3, 2]], np.uint16)  # but numbers of classes are what they are
+    Image.fromarray(numbers).save(tmp_path / "classes.png")
+    read = drawing.read_source(tmp_path / "classes.png", (2, 2, 3), "segmentation")[0]
+    np.testing.assert_array_equal(np.argmax(read, axis=2), [[0, 0], [2, 1]])
+
+
+def test_a_grid_that_would_fill_the_memory_is_refused():
+    pictures = np.zeros((4, 8, 8, 1), np.float32)
+    assert drawing.grid(pictures, scale=500).shape == (8500, 8500)
+    with pytest.raises(ValueError, match="at most 100,000,000 pixels, this one 114,688,000: lower scale or count"):
+        drawing.grid(pictures, columns=4, scale=640)
+
+
 def test_what_is_transparent_is_the_hole(tmp_path):
     pixels = np.full((4, 4, 4), 200)
     pixels[1:3, 2:, 3] = 0

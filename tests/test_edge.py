@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge import drawing, runtime
+from edge import cards, drawing, runtime
 
 pytest_plugins = ["edge_artifact"]
 
@@ -79,10 +79,18 @@ def test_other_arguments_are_checked(model):
         model.generate(np.zeros((2, 4)))
     with pytest.raises(ValueError, match="a seed must be a whole number"):
         model.pictures(1.5, 1)
-    with pytest.raises(ValueError, match="threads must be at least 1"):
+    with pytest.raises(ValueError, match="threads must be 1 to 256, got 0"):
         runtime.load(model.path, threads=0)
     assert model.pictures(2**31 - 1, 1).shape == (1, 8, 8, 1)
     assert model.pictures(-(2**31), 1).shape == (1, 8, 8, 1)
+
+
+def test_a_condition_below_zero_is_refused():
+    """LiteRT would draw the class at that place from the end, or whatever lies there in the memory."""
+    model = runtime.load(cards.EXPORTED / "cgan_mnist", "dynamic")
+    for make in (model.pictures, lambda seed, count, label: model.generate(model.latents([seed]), label)):
+        with pytest.raises(ValueError, match="label is counted from 0, got -1"):
+            make(0, 1, np.array([-1], np.int32))
 
 
 # --- interpolation ----------------------------------------------------------------------------

@@ -20,8 +20,7 @@ from PIL import Image
 
 from edge import __main__ as edge_command
 from edge import cards, drawing, runtime
-from recipes import runner
-from zoo import export, signatures, tflite
+from zoo import export, signatures, tables, tflite
 from zoo.autoencoders import priors, vae
 from zoo.gans import dcgan
 
@@ -221,7 +220,7 @@ def test_without_an_fp32_file_what_stands_there_stays(gan, tmp_path):
 
 def test_an_export_without_scores_can_be_listed_and_printed(autoencoder, monkeypatch, capsys):
     assert [entry.get("quality") for entry in autoencoder.card["files"].values()] == [None] * 4
-    runner.print_card(autoencoder.card)
+    tables.print_card(autoencoder.card)
     printed = capsys.readouterr().out
     assert "Title of tiny_vae" in printed and "int8 is not shipped" in printed
     monkeypatch.setattr(cards, "EXPORTED", autoencoder.folder.parent)

@@ -144,6 +144,7 @@ def test_cards_that_are_no_cards(folder, text, sentence):
         ("files", {"fp32": {"latency_ms": float("inf")}}, "'files.fp32.latency_ms' must be a number"),
         ("files", {"fp32": {"quality": {"fid": "1"}}}, "'files.fp32.quality' must be an object with numbers"),
         ("files", {"fp32": {"quality": {"fid": float("nan")}}}, "'files.fp32.quality' must be an object with numbers"),
+        ("files", {"fp32": {"quality": {"fid": [1]}}}, "'files.fp32.quality' must be an object with numbers"),
     ],
 )
 def test_fields_of_wrong_type_or_size(folder, field, value, sentence):

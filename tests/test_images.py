@@ -1,4 +1,4 @@
-"""Pictures: the digits, folders, TensorFlow Datasets, and batches whose order is a function of (seed, epoch)."""
+"""Pictures: the digits, TensorFlow Datasets, and batches whose order is a function of (seed, epoch)."""
 
 import os
 import pathlib
@@ -7,9 +7,8 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from zoo.datasets import images
+from zoo.datasets import downloads, images
 
 
 def numbered(count=23):
@@ -17,12 +16,6 @@ def numbered(count=23):
     numbers = np.arange(count)
     pixels = np.broadcast_to(numbers[:, None, None, None], (count, 2, 4, 1)).astype(np.uint8)
     return images.Split(pixels, numbers.astype(np.int64))
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.asarray(pixels, np.uint8)).save(path)
-    return path
 
 
 def refuse(match, name, **options):
@@ -115,101 +108,6 @@ def test_digits_in_other_sizes_and_channels(digits):
 def test_options_that_make_no_picture_are_refused():
     refuse("channels must be 1 .grey. or 3 .colour., got 2", "digits", channels=2)
     refuse("image size must be positive, got 0", "digits", image_size=0)
-
-
-# Folders
-
-
-def test_folder_classes_are_its_sub_folders(tmp_path):
-    for number in range(8):
-        save(tmp_path / "cats" / f"{number}.png", np.full((5, 4), number))
-        save(tmp_path / "dogs" / "small" / f"{number}.PNG", np.full((5, 4), 100 + number))
-    for number in range(14):
-        save(tmp_path / f"{number}.bmp", np.full((5, 4), 200 + number))
-    (tmp_path / "cats" / "notes.txt").write_text("no picture")
-    data = images.load(f"folder:{tmp_path}")
-    assert data.image_shape == (5, 4, 1)
-    assert data.class_names == tuple(sorted(["cats", "dogs", tmp_path.name]))
-    splits = (data.train, data.validation, data.test)
-    assert [len(split.images) for split in splits] == [24, 3, 3]
-    values = [int(image[0, 0, 0]) for split in splits for image in split.images]
-    owners = [data.class_names[label] for split in splits for label in split.labels]
-    assert sorted(values) == [*range(8), *range(100, 108), *range(200, 214)]
-    assert owners == [("cats", "dogs", tmp_path.name)[value // 100] for value in values]
-
-
-def test_folder_channels(tmp_path):
-    for number in range(9):
-        save(tmp_path / f"{number}.png", np.full((6, 6), 40))
-    save(tmp_path / "red.png", np.full((6, 6, 3), (255, 0, 0)))
-    colour = images.load(f"folder:{tmp_path}")
-    assert colour.image_shape == (6, 6, 3)  # one colour picture makes the set a colour set
-    grey = images.load(f"folder:{tmp_path}", channels=1)
-    assert grey.image_shape == (6, 6, 1)
-    everything = np.concatenate([grey.train.images, grey.validation.images, grey.test.images])
-    assert sorted(everything[:, 0, 0, 0]) == [40] * 9 + [76]  # 0.299 of 255
-    save(tmp_path / "red.png", np.full((6, 6), 40))
-    assert images.load(f"folder:{tmp_path}").image_shape == (6, 6, 1)
-    assert images.load(f"folder:{tmp_path}", channels=3).image_shape == (6, 6, 3)
-
-
-def test_folder_of_mixed_sizes(tmp_path):
-    wide = np.zeros((6, 10), np.uint8)
-    wide[:, 2:8] = 255  # the central square is white
-    for number in range(9):
-        save(tmp_path / f"a{number}.png", wide)
-    save(tmp_path / "b.png", np.full((12, 6), 255))
-    message = refuse("b.png is 12x6", f"folder:{tmp_path}")
-    assert f"{tmp_path / 'a0.png'} is 6x10" in message
-    assert "--image-size" in message
-    for size in (3, 6, 9):
-        data = images.load(f"folder:{tmp_path}", image_size=size)
-        assert data.image_shape == (size, size, 1)
-        assert data.train.images.min() == 255
-
-
-def test_folder_of_sixteen_bit_scans(tmp_path):
-    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
-    for number in range(10):
-        Image.fromarray(ramp).save(tmp_path / f"{number}.png")
-    data = images.load(f"folder:{tmp_path}")
-    np.testing.assert_allclose(data.train.images[0].ravel(), np.arange(256), atol=1)
-
-
-def test_folder_of_photographs_taken_upright(tmp_path):
-    turned = Image.Exif()
-    turned[0x0112] = 6  # EXIF orientation: show it turned by 90 degrees
-    for number in range(10):
-        Image.fromarray(np.zeros((6, 10, 3), np.uint8)).save(tmp_path / f"{number}.jpg", exif=turned)
-    assert images.load(f"folder:{tmp_path}").image_shape == (10, 6, 3)
-
-
-def test_folder_with_too_few_pictures(tmp_path):
-    refuse("there is no folder .*nowhere", f"folder:{tmp_path / 'nowhere'}")
-    for number in range(9):
-        save(tmp_path / f"{number}.png", np.zeros((4, 4)))
-    refuse("holds 9 pictures; at least 10", f"folder:{tmp_path}")
-    save(tmp_path / "9.png", np.zeros((4, 4)))
-    data = images.load(f"folder:{tmp_path}")
-    assert [len(split.images) for split in (data.train, data.validation, data.test)] == [8, 1, 1]
-
-
-def truncated(path):
-    path.write_bytes(save(path, np.random.default_rng(0).integers(0, 256, (16, 16, 3))).read_bytes()[:-200])
-
-
-def absurd_size(path):
-    header = bytearray(save(path.with_suffix(".bmp"), np.zeros((4, 4))).read_bytes())
-    header[18:26] = (60_000).to_bytes(4, "little") * 2  # width and height in the header of a BMP file
-    path.with_suffix(".bmp").write_bytes(header)
-
-
-@pytest.mark.parametrize("damage", [truncated, absurd_size])
-def test_folder_with_a_damaged_picture(tmp_path, damage):
-    for number in range(10):
-        save(tmp_path / f"{number}.png", np.zeros((16, 16)))
-    damage(tmp_path / "broken.png")
-    refuse("broken.* is not a readable picture", f"folder:{tmp_path}")
 
 
 # Batches
@@ -313,6 +211,10 @@ def tfds():
     class TinyUntrained(TinyGrey):
         SPLITS = ("test",)
 
+    class TinyManual(TinyGrey):
+        def _split_generators(self, _):
+            raise AssertionError("Put the pictures into the folder manual by hand.\nThen try again.")
+
     class TinyText(Base):
         FEATURES = {"text": features.Text()}
 
@@ -327,13 +229,13 @@ def data_folder(tfds, tmp_path, monkeypatch):
     """An empty data folder; the host of the downloads answers, and the builders above ask it for nothing."""
     monkeypatch.setattr(tfds.core.constants, "DATA_DIR", str(tmp_path))  # TFDS_DATA_DIR is read at its import
     with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setattr(images, "DOWNLOAD_HOST", server.getsockname())
+        monkeypatch.setattr(downloads, "TFDS_HOST", server.getsockname())
         yield tmp_path
 
 
 @pytest.fixture
 def no_network(monkeypatch):
-    monkeypatch.setattr(images, "DOWNLOAD_HOST", ("127.0.0.1", 9))
+    monkeypatch.setattr(downloads, "TFDS_HOST", ("127.0.0.1", 9))
 
 
 def test_tfds_set_with_one_split_is_divided(data_folder):
@@ -372,6 +274,24 @@ def test_tfds_set_that_is_prepared_needs_no_network(data_folder, no_network, tfd
     refuse("tiny_grey is not prepared", "tiny_grey")
     tfds.builder("tiny_grey").download_and_prepare()
     assert images.load("tiny_grey").image_shape == (6, 6, 1)
+
+
+def test_tfds_set_that_cannot_be_downloaded_or_read(data_folder, tfds):
+    sentence = "^tiny_manual cannot be prepared: Put the pictures into the folder manual by hand.$"
+    refuse(sentence, "tiny_manual")
+    tfds.builder("tiny_grey").download_and_prepare()
+    (records,) = data_folder.rglob("*.tfrecord*")
+    records.write_bytes(records.read_bytes()[:-9])
+    refuse("^tiny_grey cannot be read, prepare it again: .*truncated record", "tiny_grey")
+
+
+def test_names_that_are_no_file_names(data_folder):
+    """The name becomes part of the names of models and files, which have no slash, colon or two dots in a row."""
+    assert images.load("tiny_grey:1.0.0").name == "tiny_grey_1_0_0"
+    assert images.plain("emnist/letters") == "emnist_letters"
+    assert images.plain("folder_My Pictures.. (2)") == "folder_My_Pictures_2_"
+    assert images.plain("fashion_mnist") == "fashion_mnist"
+    assert len(images.plain("x" * 300)) == 50
 
 
 def test_tfds_set_out_of_reach_is_refused_within_seconds(data_folder, no_network):

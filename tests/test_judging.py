@@ -216,6 +216,8 @@ def test_the_wrong_kind_of_input(place, capsys):
     words = ["judge_shades", "--image", path, "--out", "y.png"]
     assert "judges here, it makes no pictures: leave --out out" in mistake(capsys, *words)
     assert not (place / "y.png").exists()
+    words = ["judge_shades", "--image", path, "--vary", "0.5"]
+    assert "judges here, it makes no pictures: leave --vary out" in mistake(capsys, *words)
 
 
 def test_cards_that_lack_what_judging_needs(place, capsys, exported):

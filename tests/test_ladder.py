@@ -26,12 +26,32 @@ CARD = {
 PSNR = {"quality": {"psnr": 20.0}}
 
 
+def scored(**scores):
+    """A card of two files, fp32 and dynamic, with these figures: a pair each."""
+    files = {
+        precision: {"bytes": 1000, "quality": {name: pair[place] for name, pair in scores.items()}}
+        for place, precision in enumerate(("fp32", "dynamic"))
+    }
+    return {"name": "tiny", "title": "Tiny", "files": files}
+
+
 def test_rungs_by_hand():
     fp32, fp16, dynamic, int8 = ladder.rungs(CARD)
     assert fp32 == ("tiny", "fp32", "fid", 2.0, 0.0, 2.0, 0.5, None)
     assert fp16.loss == pytest.approx(-0.5)  # 5 % better, where 10 % may be lost
     assert (dynamic.quality, dynamic.loss, dynamic.megabytes, dynamic.milliseconds) == (None, None, 0.5, None)
     assert int8.loss == pytest.approx(2.5) and int8.reason == "it is worse" and int8.megabytes is None
+
+
+def test_a_figure_that_fp32_lacks_is_not_compared():
+    card = scored(fid=(None, 12.0))
+    assert [(rung.figure, rung.quality, rung.loss) for rung in ladder.rungs(card)] == [(None, None, None)] * 2
+    assert "| tiny | - | 0.00 MB |  | 0.00 MB |  |" in ladder.table([card])
+    assert ladder_plot.plot(card) is None
+    card = scored(fid=(None, 12.0), psnr=(20.0, 19.85))
+    assert [(rung.figure, rung.loss) for rung in ladder.rungs(card)] == [("psnr", 0.0), ("psnr", pytest.approx(0.5))]
+    fp32, dynamic = ladder.rungs(scored(fid=(2.0, None)))
+    assert (fp32.loss, dynamic.quality, dynamic.loss) == (0.0, None, None)
 
 
 def test_loss_where_more_is_better():
@@ -113,6 +133,10 @@ def test_command(artifact_folder, capsys):
     assert benchmark.main([str(artifact_folder), "--ladder"]) == 0
     assert "| tiny | FID | 2.000," in capsys.readouterr().out
     assert not (artifact_folder / "ladder.svg").exists()
+    lone = artifact_folder / "fp32.tflite"
+    lone.write_bytes(b"never opened")
+    assert benchmark.main([str(lone), "--ladder"]) == 0
+    assert "| tiny | FID | 2.000," in capsys.readouterr().out
     assert benchmark.main([str(artifact_folder), "--ladder", "--plot"]) == 0
     assert "<svg" in (artifact_folder / "ladder.svg").read_text()
     capsys.readouterr()
@@ -122,6 +146,9 @@ def test_command(artifact_folder, capsys):
     assert "a model is needed" in capsys.readouterr().err
     assert benchmark.main(["--plot"]) == 2
     assert "give --ladder too" in capsys.readouterr().err
+    (artifact_folder / "card.json").unlink()
+    assert benchmark.main([str(lone), "--ladder"]) == 2
+    assert "No such file or directory" in capsys.readouterr().err
 
 
 @pytest.fixture

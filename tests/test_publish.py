@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -23,15 +24,17 @@ def contents(folder):
 
 @pytest.fixture
 def make_export(tmp_path):
-    """A function: the folder of an export of some name and FID; its files are only copied here, never opened."""
+    """A function: the folder of an export of some name and scores; its files are only copied here, never opened."""
 
-    def make(fid, name="tiny_gan", title="A title"):
+    def make(fid, name="tiny_gan", title="A title", **scores):
         folder = tmp_path / "drafts" / f"{name}_{fid}_{title}"
         (folder / "saved_model" / "variables").mkdir(parents=True)
         (folder / "saved_model" / "variables" / "variables.index").write_text(f"weights of {title}")
         (folder / f"{name}.tflite").write_bytes(bytes(30_000))
-        files = {"fp32": {"file": f"{name}.tflite", "quality": None if fid is None else {"fid": fid}}}
-        (folder / "card.json").write_text(json.dumps({"schema": 1, "name": name, "title": title, "files": files}))
+        quality = {**scores} if fid is None else {"fid": fid, **scores}
+        files = {"fp32": {"file": f"{name}.tflite", "sha256": "0" * 64, "quality": quality or None}}
+        card = {"schema": 1, "name": name, "title": title, "signatures": {}, "files": files}
+        (folder / "card.json").write_text(json.dumps(card))
         return folder
 
     return make
@@ -76,7 +79,7 @@ def test_a_better_export_replaces_the_published_one(make_export, exported):
     assert sorted(path.name for path in exported.iterdir()) == ["index.json", "tiny_gan"]
 
 
-@pytest.mark.parametrize("fid", [5.0, 5.1, float("nan")])
+@pytest.mark.parametrize("fid", [5.0, 5.1])
 def test_an_export_that_is_no_better_is_refused_unless_forced(make_export, exported, fid):
     export.publish(make_export(5.0, title="Old"), exported)
     before = contents(exported)
@@ -102,11 +105,88 @@ def test_a_scored_export_replaces_an_unscored_one(make_export, exported):
     assert title_of(exported) == "Scored"
 
 
-def test_a_damaged_published_card_is_named(make_export, exported):
+def test_only_the_figure_that_counted_is_compared(make_export, exported):
+    """An NLL of 3 nats is no better FID than 5; an FID of 4 is, whatever the NLL is."""
+    export.publish(make_export(5.0, title="Old"), exported)
+    with pytest.raises(ValueError, match=r"tiny_gan has no FID and the published one 5\.000; --force replaces it"):
+        export.publish(make_export(None, title="Other", nll=3.0), exported)
+    with pytest.raises(ValueError, match="tiny_gan has no FID and"):
+        export.publish(make_export(None, title="Lost", psnr=30.0), exported)
+    export.publish(make_export(4.0, title="New", nll=300.0), exported)
+    assert title_of(exported) == "New"
+
+
+def test_a_damaged_card_is_named(make_export, exported):
     published = export.publish(make_export(5.0), exported)
     (published / "card.json").write_text("{")
-    with pytest.raises(ValueError, match=r"tiny_gan/card\.json is missing or is no JSON"):
+    with pytest.raises(ValueError, match=r"tiny_gan/card\.json is not valid JSON"):
         export.publish(make_export(1.0, title="Better"), exported)
+    before = contents(exported)
+    with pytest.raises(ValueError, match=r"'files\.fp32\.quality' must be an object with numbers"):
+        export.publish(make_export(float("nan"), title="NaN"), exported)
+    outside = make_export(1.0, title="Outside") / "card.json"
+    outside.write_text(outside.read_text().replace('"tiny_gan"', '"../outside"'))
+    with pytest.raises(ValueError, match="'name' must be a plain name"):
+        export.publish(outside.parent, exported)
+    assert contents(exported) == before
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_an_interrupt_between_two_renames_loses_nothing(make_export, exported, monkeypatch, arrived):
+    """Ctrl-C just before the new folder gets its name, and just after the old one has lost it."""
+    export.publish(make_export(5.0), exported)
+    before = contents(exported)
+    better = make_export(4.0, title="Better")
+    rename = os.rename
+    calls = []
+
+    def interrupted(source, target):
+        calls.append(target)
+        if len(calls) == 1 and arrived:
+            rename(source, target)
+        if len(calls) == 2 - arrived:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    monkeypatch.setattr(export.os, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export.publish(better, exported)
+    monkeypatch.undo()
+    assert contents(exported) == before
+    export.publish(better, exported)
+    assert title_of(exported) == "Better"
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"name": "../x"}, "'name' must be a plain name"),
+        ({"files": {"fp32": {"file": "/victim", "sha256": "0" * 64}}}, "'files.fp32.file' must be a plain file name"),
+        ({"files": {"fp32": {"file": "../victim", "sha256": "0" * 64}}}, "'files.fp32.file' must be a plain file name"),
+        ({"files": {"fp32": {"file": "x.tflite"}}}, "needs file and sha256"),
+        ({"signatures": 3}, "'signatures' must be an object"),
+        (None, "lacks schema, name, title, signatures, files"),
+    ],
+)
+def test_remake_trusts_no_card(make_export, tmp_path, monkeypatch, changes, sentence):
+    """Nothing is converted, moved or written."""
+    folder = make_export(5.0)
+    (tmp_path / "drafts" / "victim").write_text("kept")
+    card = {} if changes is None else json.loads((folder / "card.json").read_text()) | changes
+    (folder / "card.json").write_text(json.dumps(card))
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        export.remake(folder)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_json_that_no_browser_reads_is_not_written(tmp_path, number):
+    path = tmp_path / "card.json"
+    path.write_text("{}")
+    with pytest.raises(ValueError, match=r"^card\.json was not written: a number in it is not finite$"):
+        export.write_json(path, {"directions": [[1.0, number]]})
+    assert contents(tmp_path) == {"card.json": b"{}"}
 
 
 def test_what_is_no_export_is_refused(exported, tmp_path):
@@ -201,7 +281,7 @@ def test_each_figure_has_its_direction_and_its_allowance(name, best, good, bad):
     assert export._worse({name: good}, {name: best}) is None
     assert f"its {name.upper()} is {bad:.3f}, more than" in export._worse({name: bad}, {name: best})
     assert export._worse({name: float("nan")}, {name: best})
-    assert (export._cost({name: good}) < export._cost({name: bad})) is True
+    assert (export._cost({name: good}, name) < export._cost({name: bad}, name)) is True
 
 
 def test_a_likelihood_counts_for_more_than_an_fid():

@@ -163,7 +163,7 @@ def test_smoke_runs_and_stays_in_its_folder(name, smoke):
     before = fingerprint(ROOT / "exported") | fingerprint(ROOT / "zoo" / "evaluators")
     run_folder, out = smoke(name)
     assert fingerprint(ROOT / "exported") | fingerprint(ROOT / "zoo" / "evaluators") == before
-    assert re.fullmatch(rf"{name}-\d{{8}}-\d{{6}}", run_folder.name)
+    assert re.fullmatch(rf"{name}-\d{{8}}-\d{{6}}-\d{{6}}", run_folder.name)
     assert f"run folder: runs/{run_folder.name}" in out
     settings = json.loads((run_folder / "config.json").read_text())
     assert settings == {"recipe": name, **as_json(dataclasses.asdict(RECIPES[name].PRESETS["smoke"]))}

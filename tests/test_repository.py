@@ -24,11 +24,13 @@ MAX_LINES = 400
 MODEL_LIBRARIES = {"numpy", "tensorflow", "keras", "tensorflow_probability"}
 MODEL_TOOLS = {"zoo.training", "zoo.layers", "zoo.noise", "zoo.gans.adversarial"}
 EDGE_LIBRARIES = {"numpy", "ai_edge_litert", "PIL", "edge"}
-SEE_WHAT_A_DEVICE_RUNS = {  # they draw, score and interpolate as a device does
+SEE_WHAT_A_DEVICE_RUNS = {  # they draw, read pictures and cards, score and interpolate as a device does
     "zoo/callbacks.py",
     "zoo/export.py",
     "zoo/autoencoders/latent_space.py",
+    "zoo/datasets/images.py",
 }
+OF_DEVICES = ("edge.runtime", "edge.drawing", "edge.ladder_plot", "edge.cards", "edge.fields", "edge.command")
 
 
 # --- reading the source -----------------------------------------------------------------------
@@ -128,8 +130,7 @@ def test_a_tool_imports_no_model(path):
         assert module not in MODEL_MODULES, f"{relative(path)} imports the model {module}"
         assert top(module) != "recipes", f"{relative(path)} imports {module}"
         if top(module) == "edge":
-            of_devices = module in ("edge.runtime", "edge.drawing", "edge.ladder_plot")
-            allowed = of_devices and relative(path) in SEE_WHAT_A_DEVICE_RUNS
+            allowed = module in OF_DEVICES and relative(path) in SEE_WHAT_A_DEVICE_RUNS
             assert allowed, f"{relative(path)} imports {module} ({name})"
 
 

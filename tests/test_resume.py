@@ -70,6 +70,16 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_changes_nothing(two_epochs, tmp
     assert epochs_in_log(copy) == [1, 2]
 
 
+def test_a_run_without_its_log_is_left_as_it_is(two_epochs, tmp_path):
+    copy = Path(shutil.copytree(two_epochs, tmp_path / "run"))
+    (copy / "log.csv").unlink()
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    code, _, err = run(tmp_path, "dcgan", "--resume", "run", "--epochs", "3")
+    sentence = "error: run/log.csv lacks some of the 2 finished epochs: start again without --resume\n"
+    assert (code, err) == (2, sentence)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+
+
 def test_a_finished_run_goes_on_with_more_epochs(tmp_path):
     code, _, err = run(tmp_path, "classifier", "--preset", "smoke", "--folder", "run")
     assert code == 0, err

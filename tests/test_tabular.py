@@ -7,7 +7,7 @@ import tensorflow as tf
 from scipy import special
 from sklearn import compose, pipeline, preprocessing
 
-from zoo.datasets import flows, images, tabular
+from zoo.datasets import downloads, flows, tabular
 
 COLUMNS = (
     tabular.Column("bytes", logarithmic=True),
@@ -144,7 +144,7 @@ def test_kddcup99_is_read_from_the_folder_of_scikit_learn(tmp_path, monkeypatch)
 
 def test_kddcup99_that_cannot_be_had_gets_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
-    monkeypatch.setattr(images, "reachable", lambda address: False)
+    monkeypatch.setattr(downloads, "reachable", lambda address: False)
     with pytest.raises(ValueError, match=r"kddcup99 is not in .* and cannot be downloaded without network") as error:
         tabular.load("kddcup99")
     assert "\n" not in str(error.value)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from zoo.datasets import text
+from zoo.datasets import downloads, text
 
 
 def test_descriptions_are_prose():
@@ -49,6 +49,8 @@ def test_ones_own_file(tmp_path):
     data = text.load(f"file:{path}")
     words = [part.split() for part in (data.train, data.validation, data.test)]
     assert sorted(itertools.chain(*words)) == sorted(f"word{number}" for number in range(500)) and all(words)
+    assert text.load(f"file:{path.rename(tmp_path / 'my own: 2.0.txt')}").name == "file_my_own_2_0"
+    path = tmp_path / "own.txt"
     path.write_bytes(b"\xff\xfe\x00text")
     with pytest.raises(ValueError, match="no UTF-8 text"):
         text.load(f"file:{path}")
@@ -58,15 +60,13 @@ def test_ones_own_file(tmp_path):
 
 
 def test_sets_that_are_not_there_are_one_sentence(tmp_path, monkeypatch):
-    from zoo.datasets import images
-
-    monkeypatch.setattr(images, "DOWNLOAD_HOST", ("127.0.0.1", 9))
+    monkeypatch.setattr(downloads, "TFDS_HOST", ("127.0.0.1", 9))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(ValueError, match="there is no text 'tiny_milton'"):
         text.load("tiny_milton")
     with pytest.raises(ValueError, match="mnist of TensorFlow Datasets is no set of texts"):
         text.load("mnist")
-    monkeypatch.setattr(text, "SKLEARN_HOST", ("127.0.0.1", 9))
+    monkeypatch.setattr(downloads, "SKLEARN_HOST", ("127.0.0.1", 9))
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path))
     with pytest.raises(ValueError, match="cannot be downloaded without network"):
         text.newsgroups()

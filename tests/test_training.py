@@ -257,6 +257,8 @@ def test_log_of_a_resumed_run(tmp_path):
     fit(line(), [log], epochs=3, initial_epoch=2)
     assert [row["epoch"] for row in rows(path)] == ["1", "2", "3"]
     assert 200.5 < float(rows(path)[2]["seconds"]) < 3000
+    with pytest.raises(ValueError, match=r"log\.csv lacks some of the 4 finished epochs: start again without"):
+        training.EpochLog(path, finished=4)
     new = training.EpochLog(path)
     assert new.seconds == 0
     assert rows(path) == []

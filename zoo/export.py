@@ -69,7 +69,7 @@ def export(folder, card, endpoints, networks, score, draw=None):
 
     Raises:
         ValueError: when a file is not what Keras computes, has operations or shapes that a device cannot run, or has
-            outputs that are not finite. What stood at `folder` stays.
+            outputs or scores that are not finite. What stood at `folder` stays.
     """
     from PIL import Image
 
@@ -100,6 +100,7 @@ def export(folder, card, endpoints, networks, score, draw=None):
         if ladder:
             (draft / ladder_plot.FILE).write_text(ladder, encoding="utf-8")
         write_json(draft / "card.json", card)
+        _read_card(draft)  # or nobody else could
         _replace(draft, folder)
     return card
 
@@ -122,7 +123,7 @@ def remake(folder):
         made = []
         others = []
         for facts in card["files"].values():
-            if "file" not in facts:
+            if "not_shipped" in facts:
                 continue
             path = draft / facts["file"]
             if path.exists() and _sha256(path) == facts["sha256"]:
@@ -131,9 +132,11 @@ def remake(folder):
             else:
                 others.append(path.name)
     if others:
+        versions = card.get("versions")
+        versions = versions.items() if isinstance(versions, dict) else [("unknown", "versions")]
         raise ValueError(
             f"{' and '.join(others)} did not come out as the card states, and was left as it was: it was made with "
-            + ", ".join(f"{name} {version}" for name, version in card["versions"].items())
+            + ", ".join(f"{name} {version}" for name, version in versions)
         )
     return made
 
@@ -150,16 +153,17 @@ def publish(export_folder, exported, force=False):
         The published folder.
 
     Raises:
-        ValueError: when what is there scores at least as well.
+        ValueError: when what is there scores at least as well, or by a figure that the export lacks.
     """
     export_folder = pathlib.Path(export_folder)
     card = _read_card(export_folder)
     target = pathlib.Path(exported) / card["name"]
     if (target / "card.json").exists() and not force:
-        new, old = (each["files"]["fp32"]["quality"] for each in (card, _read_card(target)))
-        if old is not None and (new is None or not _cost(new) < _cost(old)):
-            name = _figure(old)
-            has = "no score" if new is None else f"{name.upper()} {new[name]:.3f}"
+        new, old = (each["files"].get("fp32", {}).get("quality") or {} for each in (card, _read_card(target)))
+        name = _figure(old)
+        comparable = new.get(name) is not None
+        if name and not (comparable and _cost(new, name) < _cost(old, name)):
+            has = f"{name.upper()} {new[name]:.3f}" if comparable else f"no {name.upper()}"
             raise ValueError(
                 f"not published: {card['name']} has {has} and the published one {old[name]:.3f}; --force replaces it"
             )
@@ -174,7 +178,10 @@ def publish(export_folder, exported, force=False):
 
 def write_json(path, content):
     """Write JSON that people read, lists of numbers on one line, to a temporary name, then rename."""
-    text = json.dumps(content, indent=1)
+    try:
+        text = json.dumps(content, indent=1, allow_nan=False)
+    except ValueError as error:
+        raise ValueError(f"{path.name} was not written: a number in it is not finite") from error
     text = re.sub(r"\[[^\[\]{}\"]*\]", lambda numbers: " ".join(numbers.group().split()), text)
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_text(text + "\n")
@@ -251,8 +258,11 @@ def _judge(path, precision, card, endpoints, score):
             raise
         return {"not_shipped": str(error)}
     quality = score(model) if score else None
-    if precision == "fp32" and quality is not None and not np.isfinite(_cost(quality)):
-        raise ValueError(f"{path.name} was not exported: its {_figure(quality).upper()} is not finite")
+    broken = [name for name, value in (quality or {}).items() if value is not None and not np.all(np.isfinite(value))]
+    if broken and precision == "fp32":
+        raise ValueError(f"{path.name} was not exported: its {broken[0].upper()} is not finite")
+    if broken:
+        return {"not_shipped": f"its {broken[0].upper()} is not finite", "quality": quality | dict.fromkeys(broken)}
     if precision != "fp32" and quality is not None:
         reason = _worse(quality, card["files"]["fp32"]["quality"])
         if reason:
@@ -261,13 +271,12 @@ def _judge(path, precision, card, endpoints, score):
 
 
 def _figure(quality):
-    """Name of the figure that two files are compared by."""
-    return next(name for name in FIGURES if name in quality)
+    """Name of the figure that two files are compared by, or None."""
+    return next((name for name in FIGURES if quality.get(name) is not None), None)
 
 
-def _cost(quality):
-    """The figure with the sign by which less is better."""
-    name = _figure(quality)
+def _cost(quality, name):
+    """A figure with the sign by which less is better."""
     return -quality[name] if FIGURES[name][0] else quality[name]
 
 
@@ -275,7 +284,7 @@ def _worse(quality, best):
     """Why a quantised file is not as good as the fp32 file, or None."""
     name = _figure(best)
     _, factor, loss = FIGURES[name]
-    if _cost(quality) <= _cost(best) + factor * abs(best[name]) + loss:  # false for NaN
+    if _cost(quality, name) <= _cost(best, name) + factor * abs(best[name]) + loss:  # false for NaN
         return None
     allowed = f"{100 * factor:.0f} %" if factor else f"{loss:g}"
     return f"its {name.upper()} is {quality[name]:.3f}, more than {allowed} worse than the {best[name]:.3f} of fp32"
@@ -344,22 +353,24 @@ def _git(*words):
 
 
 def _read_card(folder):
-    path = pathlib.Path(folder) / "card.json"
+    """A card, looked at as a device does: its names lead out of no folder."""
+    from edge import cards
+
     try:
-        return json.loads(path.read_text())
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is missing or is no JSON") from error
+        return cards.read_card(folder)
+    except OSError as error:
+        raise ValueError(f"{pathlib.Path(folder) / 'card.json'} is missing") from error
 
 
 def _replace(new, target):
     """Put a finished folder in the place of another; the old one goes only when the new one stands."""
     old = new.with_name(new.name + ".old")
-    if target.exists():
-        os.rename(target, old)
     try:
+        if target.exists():
+            os.rename(target, old)
         os.rename(new, target)
-    except OSError:
-        if old.exists():
+    except BaseException:  # Ctrl-C too
+        if old.exists() and not target.exists():
             os.rename(old, target)
         raise
 
@@ -376,15 +387,12 @@ def _main(words):
     if len(words) != 2 or words[0] != "remake":
         print(usage, file=sys.stderr)
         return 2
-    try:
-        made = remake(words[1])
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    for name in made:
+    for name in remake(words[1]):
         print(f"{name}: the bytes of the card")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+    from edge import command
+
+    sys.exit(command.run(_main, sys.argv[1:]))

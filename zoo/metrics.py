@@ -288,7 +288,7 @@ class Evaluator:
             known = ", ".join(sorted(models & cards)) or "none"
             raise ValueError(
                 f"no evaluator for data set {name!r} (there are: {known}); "
-                f"`python -m recipes classifier --dataset {name}` trains one"
+                "`python -m recipes classifier` with the same --dataset trains one"
             )
         try:
             card = json.loads(card_file.read_text(encoding="utf-8"))

@@ -17,6 +17,31 @@ def print_scores(title, rows):
         print(" ".join([name.ljust(first), *(_text(row.get(column)).rjust(widths[column]) for column in columns)]))
 
 
+def print_card(card):
+    """Print a row for each file of a card: size, latency and quality, below the floor of real against real pictures."""
+    columns = [
+        name
+        for name, value in (card["files"]["fp32"]["quality"] or {}).items()
+        if name not in ("kid_std", "n_real", "class_shares") and not isinstance(value, list)
+    ]
+    rows = {}
+    if card["evaluator"]:
+        floor = card["evaluator"]["floor"]
+        rows["real"] = {"KB": None, "ms": None, **{column: floor.get(column) for column in columns}}
+    for precision, facts in card["files"].items():
+        quality = facts.get("quality") or {}
+        size = facts["bytes"] // 1000 if "file" in facts else None
+        rows[precision] = {
+            "KB": size,
+            "ms": facts.get("latency_ms"),
+            **{column: quality.get(column) for column in columns},
+        }
+    print_scores(f"{card['title']}: each file as it ships, against {card['dataset']['title']}'s test split", rows)
+    for precision, facts in card["files"].items():
+        if "not_shipped" in facts:
+            print(f"{precision} is not shipped: {facts['not_shipped']}")
+
+
 def _text(value):
     if value is None:
         return "-"

@@ -150,6 +150,9 @@ class EpochLog(keras.callbacks.Callback):
         finished: epochs that are behind a resumed run; later rows are of epochs whose checkpoint was never written, and
             go.
         limit: stop after the epoch in which so many seconds are over; None sets no limit.
+
+    Raises:
+        ValueError: when the file has fewer rows than epochs are finished.
     """
 
     def __init__(self, path, finished=0, limit=None):
@@ -157,6 +160,8 @@ class EpochLog(keras.callbacks.Callback):
         self.path = pathlib.Path(path)
         self.limit = limit
         rows = read_log(self.path)[:finished] if finished else []
+        if len(rows) < finished:
+            raise ValueError(f"{self.path} lacks some of the {finished} finished epochs: start again without --resume")
         self.seconds = float(rows[-1]["seconds"]) if rows else 0.0
         self._write(rows)
 

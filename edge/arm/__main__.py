@@ -19,8 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge import cards, conditions, drawing, runtime
-from edge.__main__ import Parser
+from edge import cards, command, conditions, drawing, runtime
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EMULATOR = ["qemu-aarch64-static", "-cpu", "cortex-a76"]
@@ -123,33 +122,32 @@ def compare(folder, files, seeds):
     return worst, wrong
 
 
-def main(argv=None):
-    """Runs the command line and returns the exit code: 0, 1 when files differ too much, 2 after a mistake."""
-    parser = Parser(
+def work(argv):
+    """Does what the command line asks for; returns 1 when files differ too much."""
+    parser = command.Parser(
         prog="python -m edge.arm", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", help="where edge/arm/install.sh has put the ARM64 Python")
     parser.add_argument("models", nargs="*", help="names or folders of models (default: all in exported/)")
     parser.add_argument("--seeds", type=int, default=4, help="how many, from 0")
-    try:
-        options = parser.parse_args(argv)
-        folder = Path(options.folder).resolve()
-        runtime.check_seeds(0, options.seeds)
-        if not (folder / "packages").is_dir():
-            raise ValueError(
-                f"{options.folder} has no ARM64 Python: edge/arm/install.sh {options.folder} puts it there"
-            )
-        found = [cards.find(name) for name in options.models]
-        folders = [(each, cards.read_card(each)) for each in found] or runtime.list_models()
-        print(f"{'file':<55} {'largest':>9}   C program's picture\n{'':<55} {'difference':>9}")
-        worst, wrong = compare(folder, files_of(folders), options.seeds)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    options = parser.parse_args(argv)
+    folder = Path(options.folder).resolve()
+    runtime.check_seeds(0, options.seeds)
+    if not (folder / "packages").is_dir():
+        raise ValueError(f"{options.folder} has no ARM64 Python: edge/arm/install.sh {options.folder} puts it there")
+    found = [cards.find(name) for name in options.models]
+    folders = [(each, cards.read_card(each)) for each in found] or runtime.list_models()
+    print(f"{'file':<55} {'largest':>9}   C program's picture\n{'':<55} {'difference':>9}")
+    worst, wrong = compare(folder, files_of(folders), options.seeds)
     print(f"\nlargest of all: {', '.join(f'{precision} {value:.2g}' for precision, value in worst.items())}")
     for sentence in wrong:
         print(f"error: {sentence}", file=sys.stderr)
     return 1 if wrong else 0
+
+
+def main(argv=None):
+    """Runs the command line and returns the exit code: 0, 1 when files differ too much, 2 after a mistake."""
+    return command.run(work, argv)
 
 
 if __name__ == "__main__":

@@ -213,10 +213,13 @@ static void fill_condition(void *memory, const LiteRtRankedTensorType *type, con
     if (copy == NULL) fail("there is no memory left");
     for (size_t i = 0; i < wanted; i++) {
         const char *word = strsep(&rest, ",");
-        if (type->element_type == INT32)
-            ((int32_t *)memory)[i] = parse_int32(word, "--condition");
-        else
+        if (type->element_type == INT32) {
+            int32_t value = parse_int32(word, "--condition");
+            if (value < 0) fail("--condition must be 0 or more for the input %s, got %s", name, word); /* it would run */
+            ((int32_t *)memory)[i] = value;
+        } else {
             ((float *)memory)[i] = parse_float(word, "--condition");
+        }
     }
     free(copy);
 }
@@ -326,7 +329,11 @@ static void make_picture(const Options *options) {
     check(LiteRtCreateManagedTensorBufferFromRequirements(environment, &type, needs, &output), "prepare",
           options->model);
 
-    check(LiteRtRunCompiledModel(network, index, input_count, inputs, 1, &output), "run", options->model);
+    LiteRtStatus status = LiteRtRunCompiledModel(network, index, input_count, inputs, 1, &output);
+    if (status != 0 && options->condition != NULL)
+        fail("LiteRT cannot run %s (status %d): does its card know --condition %s?", options->model, status,
+             options->condition);
+    check(status, "run", options->model);
 
     void *memory;
     check(LiteRtLockTensorBuffer(output, &memory, LOCK_READ), "read the picture of", options->model);

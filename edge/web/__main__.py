@@ -6,11 +6,11 @@
 A browser installs and keeps a page only from `https` or from `localhost`.
 """
 
-import argparse
 import functools
 import http.server
 import sys
 
+from edge import command
 from edge.web import stage
 
 
@@ -34,24 +34,20 @@ def make_server(folder, host="127.0.0.1", port=0):
     return http.server.ThreadingHTTPServer((host, port), handler)
 
 
-def main(argv=None):
-    """Runs the command line and returns the exit code: 0, or 2 after a mistake of the user."""
-    parser = argparse.ArgumentParser(prog="python -m edge.web", description="Make the web page and serve it.")
+def work(argv):
+    """Makes the site, and serves it until Ctrl-C."""
+    parser = command.Parser(prog="python -m edge.web", description="Make the web page and serve it.")
     parser.add_argument("--folder", default=stage.ROOT / "build" / "site", help="of the site (default build/site)")
     parser.add_argument("--exported", default=stage.EXPORTED, help="folder of the models (default exported)")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to serve on (default 8000)")
     parser.add_argument("--no-serve", action="store_true", help="only make the site")
     options = parser.parse_args(argv)
-    try:
-        size = stage.stage(options.folder, options.exported)
-        print(f"{options.folder}: {size / 1e6:.0f} MB, ready for any static host")
-        if options.no_serve:
-            return 0
-        server = make_server(options.folder, options.host, options.port)
-    except (ValueError, OSError, OverflowError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    size = stage.stage(options.folder, options.exported)
+    print(f"{options.folder}: {size / 1e6:.0f} MB, ready for any static host")
+    if options.no_serve:
+        return
+    server = make_server(options.folder, options.host, options.port)
     print(f"http://localhost:{server.server_port}/ (Ctrl-C ends it)", flush=True)
     try:
         server.serve_forever()
@@ -59,7 +55,11 @@ def main(argv=None):
         print()
     finally:
         server.server_close()
-    return 0
+
+
+def main(argv=None):
+    """Runs the command line and returns the exit code: 0, or 2 after a mistake of the user."""
+    return command.run(work, argv)
 
 
 if __name__ == "__main__":

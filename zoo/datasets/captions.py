@@ -99,7 +99,14 @@ class Grammar:
 
     @classmethod
     def fit(cls, data):
-        """The grammar of `ImageData`: thresholds have a third of the training pictures of a class on either side."""
+        """The grammar of `ImageData`: thresholds have a third of the training pictures of a class on either side.
+
+        Raises:
+            ValueError: when a class has no training picture.
+        """
+        for label, name in enumerate(data.class_names):
+            if not np.any(data.train.labels == label):
+                raise ValueError(f"the class {name!r} of {data.title} has no training picture: captions need some")
         values = _brightness_and_width(data.train.images)  # (N, 2)
         thresholds = [
             np.quantile(values[data.train.labels == label], [1 / 3, 2 / 3], axis=0).T  # (2, 2)

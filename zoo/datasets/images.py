@@ -4,23 +4,25 @@
     load("fashion_mnist")              any image set of TensorFlow Datasets, by its name
     load("folder:/path/to/pictures")   your own pictures; a sub-folder is a class
 
-Every picture is decoded once and kept as uint8; `training_batches` turns it into float32 in [-1, 1] batch by batch.
-Training, validation and test pictures are never mixed: models are chosen on the validation split, and the test split
-is read once, for the card.
+In a folder hidden files are left out, and what is transparent becomes white. Every picture is decoded once and kept
+as uint8; `training_batches` turns it into float32 in [-1, 1] batch by batch. Training, validation and test pictures
+are never mixed: models are chosen on the validation split, and the test split is read once, for the card.
 """
 
 import difflib
 import pathlib
-import socket
-import threading
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from edge import drawing
+from zoo.datasets import downloads
+
 SPLIT_SEED = 1797  # the splits belong to the data: they do not move with a run's seed
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
-DOWNLOAD_HOST = ("storage.googleapis.com", 443)
+LONGEST_NAME = 50  # characters: the names of models and files are longer, and at most 100
 
 
 class Split(NamedTuple):
@@ -32,7 +34,7 @@ class Split(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageData:
-    """One data set, split in three."""
+    """One data set, split in three. The name is part of the names of models and files."""
 
     name: str
     title: str
@@ -180,29 +182,35 @@ def _load_digits(image_size, channels):
 def _load_folder(folder, image_size, channels):
     if not folder.is_dir():
         raise ValueError(f"there is no folder {folder}")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if _is_picture(path, folder))
     if len(paths) < 10:
         raise ValueError(
             f"{folder} holds {len(paths)} pictures; at least 10 are needed (png, jpg, bmp, gif, webp, tif)"
         )
-    images = [_read_picture(path, channels) for path in paths]
-    if channels is None and any(image.shape[-1] == 3 for image in images):
-        channels = 3  # one colour picture makes the set a colour set
-    images = [_fit(image, image_size, channels) for image in images]
-    for path, image in zip(paths, images, strict=True):
-        if image.shape != images[0].shape:
+    folder_name = folder.resolve().name
+    owners = [path.relative_to(folder).parts[0] if path.parent != folder else folder_name for path in paths]
+    class_names = tuple(sorted(set(owners)))
+    for name in (*class_names, folder_name):
+        if not name.isprintable():
+            raise ValueError(f"the folder {name!r} has a name that cannot be printed: rename it")
+    images = []
+    for path in paths:
+        image = _fit(_read_picture(path, channels), image_size, None)  # small at once: photographs fill the memory
+        images.append(image)
+        if image.shape[:2] != images[0].shape[:2]:
             raise ValueError(
                 f"{path} is {_size(image)} and {paths[0]} is {_size(images[0])}: "
                 "pass --image-size to crop and scale them to one size"
             )
-    owners = [path.relative_to(folder).parts[0] if path.parent != folder else folder.name for path in paths]
-    class_names = tuple(sorted(set(owners)))
+    if channels is None and any(image.shape[-1] == 3 for image in images):
+        channels = 3  # one colour picture makes the set a colour set
+    images = [_fit(image, None, channels) for image in images]
     labels = np.array([class_names.index(owner) for owner in owners], np.int64)
     tenth = max(1, len(paths) // 10)
     train, validation, test = _split_in_three(np.stack(images), labels, tenth, tenth)
     return ImageData(
-        name=f"folder_{folder.resolve().name}",  # a folder named mnist is not MNIST
-        title=f"Pictures in {folder.resolve().name}",
+        name=plain(f"folder_{folder_name}"),  # a folder named mnist is not MNIST
+        title=f"Pictures in {folder_name}",
         licence="as their owner says",
         class_names=class_names,
         train=train,
@@ -223,21 +231,16 @@ def _load_tfds(name, image_size, channels):
     features = builder.info.features
     if features is None or "image" not in features or len(features["image"].shape or ()) != 3:
         raise ValueError(f"{name} of TensorFlow Datasets is no set of pictures")
-    if not builder.is_prepared():
-        if not reachable(DOWNLOAD_HOST):
-            raise ValueError(
-                f"{name} is not prepared in {builder.data_dir} and cannot be downloaded without network: "
-                "set TFDS_DATA_DIR to a folder that has it, or use --dataset digits or --dataset folder:PATH"
-            )
-        builder.download_and_prepare()
+    downloads.prepare(builder, name, "--dataset digits or --dataset folder:PATH")
     if image_size is None and None in features["image"].shape[:2]:
         raise ValueError(f"the pictures of {name} differ in size: pass --image-size to crop and scale them to one size")
 
-    read = {
-        split: _read_tfds(builder, split, image_size, channels)
-        for split in ("train", "validation", "test")
-        if split in builder.info.splits
-    }
+    with downloads.reading(name):
+        read = {
+            split: _read_tfds(builder, split, image_size, channels)
+            for split in ("train", "validation", "test")
+            if split in builder.info.splits
+        }
     if "train" not in read:
         raise ValueError(f"{name} has no split named train")
     images, labels = read["train"]
@@ -248,7 +251,7 @@ def _load_tfds(name, image_size, channels):
         tuple(features["label"].names) if "label" in features and hasattr(features["label"], "names") else ("all",)
     )
     return ImageData(
-        name=name,
+        name=plain(name),
         title=_TITLES.get(name, name),
         licence=_LICENCES.get(name, builder.info.redistribution_info.license or f"see the catalogue page of {name}"),
         class_names=class_names,
@@ -260,6 +263,11 @@ def _load_tfds(name, image_size, channels):
 
 _TITLES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10", "celeb_a": "CelebA"}
 _LICENCES = {"mnist": "CC BY-SA 3.0, LeCun and Cortes", "fashion_mnist": "MIT, Zalando SE"}
+
+
+def plain(name):
+    """A data set's name as part of the name of a file: letters, digits, _ and -; `emnist/letters` has a slash."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:LONGEST_NAME]
 
 
 def _read_tfds(builder, split, image_size, channels):
@@ -294,17 +302,27 @@ def _split_in_three(images, labels, validation_size, test_size):
     return tuple(Split(images[index], labels[index]) for index in (train, validation, test))
 
 
+def _is_picture(path, folder):
+    """Whether a path below the folder is that of a picture file; names with a dot in front are of systems."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return not hidden and path.suffix.lower() in PICTURE_SUFFIXES and path.is_file()
+
+
 def _read_picture(path, channels):
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)  # photographs that were taken upright
-            if picture.mode.startswith("I;16"):  # Pillow would clip 16 bits, not scale them
-                picture = Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))
-            grey = picture.mode in ("1", "L", "I", "F") if channels is None else channels == 1
+            picture = drawing.on_white(file)
+            if file.mode in ("P", "PA"):
+                picture = picture.convert("RGB")
+                colours = np.asarray(picture)
+                is_grey = bool(np.all(colours == colours[..., :1]))
+            else:
+                is_grey = picture.mode in ("1", "L", "I", "F")
+            grey = is_grey if channels is None else channels == 1
             pixels = np.asarray(picture.convert("L" if grey else "RGB"), np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # all of them for damaged files
+    except (OSError, ValueError, Image.DecompressionBombError, *drawing.DAMAGE) as error:
         raise ValueError(f"{path} is not a readable picture") from error
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
@@ -332,20 +350,3 @@ def _fit(image, image_size, channels):
 
 def _size(image):
     return f"{image.shape[0]}x{image.shape[1]}"
-
-
-def reachable(address, seconds=4.0):
-    """Whether (host, port) answers within the time; name look-ups without network can take far longer than that."""
-    answer = []
-
-    def probe():
-        try:
-            socket.create_connection(address, timeout=seconds).close()
-            answer.append(True)
-        except OSError:
-            answer.append(False)
-
-    thread = threading.Thread(target=probe, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return bool(answer and answer[0])

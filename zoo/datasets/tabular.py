@@ -16,9 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from zoo.datasets import flows, images
+from zoo.datasets import downloads, flows
 
-DOWNLOAD_HOST = ("ndownloader.figshare.com", 443)  # of scikit-learn's data sets
 SPLIT_SEED = 1999
 KDD_ATTACKS = {  # kind -> the names that the data has for it
     "dos": ("back", "land", "neptune", "pod", "smurf", "teardrop"),
@@ -133,7 +132,7 @@ def _kddcup99():
     try:
         table = datasets.fetch_kddcup99(percent10=True, download_if_missing=False)
     except OSError:
-        if not images.reachable(DOWNLOAD_HOST):
+        if not downloads.reachable(downloads.SKLEARN_HOST):
             raise ValueError(
                 f"kddcup99 is not in {datasets.get_data_home()} and cannot be downloaded without network: "
                 "set SCIKIT_LEARN_DATA to a folder that has it, or use --dataset flows"

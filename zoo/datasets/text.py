@@ -14,9 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.datasets import images
+from zoo.datasets import downloads, images
 
-SKLEARN_HOST = ("ndownloader.figshare.com", 443)  # of scikit-learn's larger data sets
 SPLIT_SEED = 1797  # the splits belong to the data: they do not move with a run's seed
 SHORTEST = 40  # characters of a paragraph of prose: shorter ones in the descriptions are titles and names
 PROSE = 0.8  # share of letters, spaces, commas and full stops in prose; tables and code have less
@@ -70,7 +69,7 @@ def newsgroups():
     try:
         return fetch(False)
     except OSError as error:
-        if not images.reachable(SKLEARN_HOST):
+        if not downloads.reachable(downloads.SKLEARN_HOST):
             raise ValueError(
                 f"the 20 newsgroups are not in {datasets.get_data_home()} and cannot be downloaded without network: "
                 "set SCIKIT_LEARN_DATA to a folder that has them, or use --corpus grammar"
@@ -134,7 +133,10 @@ def _load_file(path):
     if len(paragraphs) < 3:
         raise ValueError(f"{path} is too short: at least 101 words, or 20 paragraphs, are needed to hold some out")
     return TextData(
-        name=f"file_{path.stem}", title=path.name, licence="as its owner says", **_split_in_three(paragraphs)
+        name=images.plain(f"file_{path.stem}"),
+        title=path.name,
+        licence="as its owner says",
+        **_split_in_three(paragraphs),
     )
 
 
@@ -154,20 +156,16 @@ def _load_tfds(name):
         raise ValueError(f"there is no text {name!r}: descriptions and file:PATH always work") from error
     if builder.info.features is None or "text" not in builder.info.features:
         raise ValueError(f"{name} of TensorFlow Datasets is no set of texts")
-    if not builder.is_prepared():
-        if not images.reachable(images.DOWNLOAD_HOST):
-            raise ValueError(
-                f"{name} is not prepared in {builder.data_dir} and cannot be downloaded without network: "
-                "set TFDS_DATA_DIR to a folder that has it, or use descriptions or file:PATH"
+    downloads.prepare(builder, name, "descriptions or file:PATH")
+    with downloads.reading(name):
+        read = {
+            split: "\n\n".join(
+                example["text"].decode("utf-8", "replace") for example in tfds.as_numpy(builder.as_dataset(split=split))
             )
-        builder.download_and_prepare()
-    read = {
-        split: "\n\n".join(
-            example["text"].decode("utf-8", "replace") for example in tfds.as_numpy(builder.as_dataset(split=split))
-        )
-        for split in ("train", "validation", "test")
-        if split in builder.info.splits
-    }
+            for split in ("train", "validation", "test")
+            if split in builder.info.splits
+        }
     if read.keys() != {"train", "validation", "test"}:
         read = _split_in_three(re.split(r"\n\s*\n", "\n\n".join(read.values())))
-    return TextData(name=name, title=name, licence=builder.info.redistribution_info.license or "see TFDS", **read)
+    licence = builder.info.redistribution_info.license or "see TFDS"
+    return TextData(name=images.plain(name), title=name, licence=licence, **read)
