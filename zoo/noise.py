@@ -51,6 +51,7 @@ def hash_bits(seed, count, stream=0):
     """
     index = tf.constant(np.arange(count, dtype=np.int32)[None])  # (1, count)
     key = _lowbias32(seed + _int32(stream * STREAM_STEP))[:, None]  # (B, 1)
+    key = tf.where(tf.equal(key, 0), _int32(INDEX_MIX), key)  # lowbias32(0) = 0, and a key of 0 hashes element 0 to 0
     mixed = _lowbias32(index + key)  # (B, count)
     return _lowbias32(tf.bitwise.bitwise_xor(mixed, key * _int32(INDEX_MIX)))
 
