@@ -124,7 +124,7 @@ def run(config, resume=None):
     trivial = {f"PCA, {config.latent_dim} components": pairs.score(test, _pca(data, config.latent_dim, test.targets))}
     sampling = _sampling(run.folder / "sampling.png", config, data, model, batches)
     codes = _encode(model, images.to_float(data.test.images))
-    if config.latent_dim > 1:
+    if config.latent_dim > 1 and len(codes) > 1:
         latent_space.draw_scatter(run.folder / "scatter.png", codes, data.test.labels, data.class_names)
 
     image = signatures.image_value("image", data.image_shape)
@@ -168,10 +168,12 @@ def run(config, resume=None):
         return pairs.score(test, reconstructor.translate(images.to_float(test.sources)))
 
     def draw(reconstructor):
-        """Rows of ten: pictures, and what comes out."""
-        shown = images.to_float(test.sources[: min(50, len(test.sources) // 10 * 10)])
-        rows = [[ten, reconstructor.translate(ten)] for ten in np.split(shown, len(shown) // 10)]
-        return np.concatenate([pictures for row in rows for pictures in row])
+        """Rows of ten: pictures, and what comes out; white where the test pictures end."""
+        rows = []
+        for first in range(0, min(50, len(test.sources)), 10):
+            ten = images.to_float(test.sources[first : first + 10])
+            rows += [ten, reconstructor.translate(ten)]
+        return np.concatenate([np.pad(row, ((0, 10 - len(row)), *3 * [(0, 0)]), constant_values=1.0) for row in rows])
 
     print()
     tables.print_scores("What takes no training by gradients", trivial)
@@ -308,7 +310,8 @@ def _sampling(path, config, data, model, batches):
     twin.compile(optimizer=keras.optimizers.Adam(schedule))
     twin.fit(batches(0, None), epochs=config.epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
     made["VAE, N(0, I)"] = _in_parts(twin.generate, seeds.numpy())
-    rows = [(name, each[:12]) for name, each in made.items()]
+    shown = min(12, *map(len, made.values()))  # of few pictures there are fewer for testing
+    rows = [(name, each[:shown]) for name, each in made.items()]
     latent_space.draw_rows(path, "Pictures of codes: drawn in four ways, of test pictures, of a VAE", rows)
     evaluator = runner.find_evaluator(data)
     if evaluator is None:

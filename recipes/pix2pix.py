@@ -153,22 +153,23 @@ def run(config, resume=None):
     def score(translator, evaluator):
         made = translator.translate(images.to_float(test.sources))
         scores = pairs.score(test, made)
-        if evaluator is not None and config.task != "segmentation":  # whose scenes it does not know
+        known = config.task != "segmentation"  # whose scenes it does not know
+        if evaluator is not None and known and len(made) > 1:
             real, fake = (evaluator.features(pictures)[0] for pictures in (test.targets, made))
             scores["fid"] = float(metrics.fid(real, fake))
         return scores
 
     def draw(translator):
-        """Ten columns: source, what is made of it, target; four times."""
+        """Ten columns: source, what is made of it, target; four times, and white where the test pairs end."""
         rows = []
-        for first in range(0, min(40, len(test.sources) // 10 * 10), 10):
+        for first in range(0, min(40, len(test.sources)), 10):
             ten = images.to_float(test.sources[first : first + 10])
             rows += [
                 pairs.visible(ten, data),
                 translator.translate(ten),
                 images.to_float(test.targets[first : first + 10]),
             ]
-        return np.concatenate(rows)
+        return np.concatenate([np.pad(row, ((0, 10 - len(row)), *3 * [(0, 0)]), constant_values=1.0) for row in rows])
 
     print()
     tables.print_scores("What takes no training", trivial)

@@ -114,7 +114,7 @@ def start(recipe, config, folder=None):
         print("this CPU has no known units for bfloat16: --precision float32 may be faster")
     if not resumed:
         folder = pathlib.Path(config.folder) if several_hosts else new_folder(recipe, config.folder)
-    strategy = distribution.strategy(config.strategy)
+    strategy = distribution.strategy(config.strategy, config.precision)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     return Run(recipe, folder, config, strategy, goes_on=resumed or several_hosts)

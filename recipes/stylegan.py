@@ -153,7 +153,7 @@ def run(config, resume=None):
 
 
 def _endpoints(model, mean_style, psi, image_shape):
-    """Signatures of a generator, and its two halves by themselves."""
+    """Signatures of a generator, and its two halves: synthesize(map(z), 0) is generate(z), truncated by psi like it."""
     import tensorflow as tf
 
     from zoo import noise, signatures
@@ -162,10 +162,10 @@ def _endpoints(model, mean_style, psi, image_shape):
     count, dim = len(model.sides), model.latent_dim
 
     def styles(z):
-        return model.mapping(tf.repeat(z[:, None], count, axis=1))  # (B, L, D)
+        return stylegan.truncate(model.mapping(tf.repeat(z[:, None], count, axis=1)), mean_style, psi)  # (B, L, D)
 
     def draw(z, seeds):
-        return {"image": model.synthesize(stylegan.truncate(styles(z), mean_style, psi), seeds)}
+        return {"image": model.synthesize(styles(z), seeds)}
 
     def latents(seed):
         return {"z": noise.normal(seed, dim)}

@@ -116,6 +116,8 @@ def run(config, resume=None):
     pictures = len(data.train.images)
     if config.prior_components > pictures:
         raise ValueError(f"--prior-components must be at most the {pictures} pictures, got {config.prior_components}")
+    if len(data.test.images) < 2:
+        raise ValueError("the figures of the latent space take 2 test pictures or more: a folder needs 20 pictures")
     steps = images.steps_per_epoch(data.train, config.batch_size)
 
     def batches(first_epoch, context):

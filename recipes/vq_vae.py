@@ -105,8 +105,7 @@ def run(config, resume=None):
     measured = _measure(model, held_out)
     tables.print_scores(f"Held-out {data.title}", {"test": measured})
     shown = held_out[:50]
-    made = model.decode(model.encode(shown)).numpy()
-    callbacks.save_grid(run.folder / "reconstructions.png", callbacks.side_by_side(shown, made))
+    callbacks.save_grid(run.folder / "reconstructions.png", callbacks.side_by_side(shown, model(shown).numpy()))
 
     shape = data.image_shape
     image = signatures.image_value("image", shape)
@@ -114,8 +113,8 @@ def run(config, resume=None):
     codes = signatures.Value("codes", (None, *model.grid), "int32", "indices into the codebook", (0, last))
     reconstruction = signatures.image_value("reconstruction", shape)
 
-    def reconstruct(image):  # not model(image), within which Keras reads the codebook in the precision of training
-        return {"reconstruction": model.decode(model.encode(image))}
+    def reconstruct(image):
+        return {"reconstruction": model(image, training=False)}
 
     endpoints = {
         "generate_from_seed": signatures.seed_endpoint(model.generate, shape),

@@ -79,10 +79,11 @@ def run(config, resume=None):
 
     import keras
 
-    from zoo import callbacks, signatures
+    from zoo import callbacks, distribution, signatures
     from zoo.datasets import images
     from zoo.gans import wgan_gp
 
+    distribution.check_batch(run.strategy, config.batch_size)  # that of a step of the critic
     data = images.load(config.dataset, config.image_size, config.channels)
     pictures_a_step = config.n_critic * config.batch_size
     steps = images.steps_per_epoch(data.train, pictures_a_step)

@@ -116,6 +116,10 @@ def test_values_of_another_type_are_refused_by_the_command_line(words, mentioned
         ([*VAE, "--strategy", "multi_worker"], "--strategy multi_worker needs --folder: one that every host sees"),
         ([*VAE, "--strategy", "multi_worker", "--folder", "run"], "--strategy multi_worker needs the environment"),
         ([*VAE, "--strategy", "multi_worker", "--seconds", "9"], "--seconds stops by one host's clock"),
+        (
+            [*VAE, "--strategy", "mirrored", "--precision", "mixed_float16"],
+            "--strategy mirrored cannot tell an",
+        ),
         ([*CLASSIFIER, "--strategy", "mirrored"], "a classifier this small trains on one device"),
         ([*CLASSIFIER, "--watch", "100"], "--watch needs a model that draws pictures of seeds"),
         (["pix2pix", "--preset", "smoke", "--watch", "9"], "--watch needs a model that draws pictures of seeds"),
@@ -194,6 +198,15 @@ def test_pictures_that_cannot_be_read(sentence_of, empty_folder):
         Image.fromarray(np.full((8, 8), 20 * index, np.uint8)).save(empty_folder / "own" / f"{index:02}.png")
     (empty_folder / "own" / "05.png").write_bytes(b"no picture")
     assert sentence_of(*DCGAN, "--dataset", "folder:own") == "own/05.png is not a readable picture"
+
+
+def test_a_vae_of_too_few_pictures_to_show_its_latent_space(sentence_of, empty_folder):
+    (empty_folder / "own").mkdir()
+    for index in range(19):
+        Image.fromarray(np.full((8, 8), 13 * index, np.uint8)).save(empty_folder / "own" / f"{index:02}.png")
+    sentence = sentence_of(*VAE, "--dataset", "folder:own", "--batch-size", "7", "--prior-components", "2")
+    assert sentence == "the figures of the latent space take 2 test pictures or more: a folder needs 20 pictures"
+    assert [path.name for path in empty_folder.iterdir()] == ["own"]
 
 
 def test_a_classifier_of_one_class(sentence_of, empty_folder):

@@ -62,6 +62,22 @@ def test_the_warning_comes_once_and_not_at_the_first_sign(tmp_path, capsys):
     assert watch.alarm == 7
 
 
+def test_a_resumed_run_goes_on_counting_and_does_not_warn_again(tmp_path, capsys):
+    data = images.load("digits")
+    evaluator = metrics.Evaluator.load("digits")
+    ones = images.to_float(data.train.images[data.train.labels == 1][:60])
+    fine = images.to_float(data.train.images[:200])
+    drawn = iter([ones, fine, ones, ones, ones, ones, ones, ones])
+    alarms = []
+    for epochs in ([0, 1, 2], [3, 4], [5, 6, 7]):  # three runs, the second and third resumed
+        watch = collapse.Watch(tmp_path / "scores.csv", lambda: next(drawn), data, evaluator)
+        for epoch in epochs:
+            watch.on_epoch_end(epoch)
+            alarms.append(watch.alarm)
+    assert alarms == [None] * 4 + [5] * 4
+    assert capsys.readouterr().out.count("mode collapse after epoch") == 1
+
+
 def test_no_warning_before_the_model_can_have_learned_to_draw(tmp_path, capsys):
     data = images.load("digits")
     evaluator = metrics.Evaluator.load("digits")

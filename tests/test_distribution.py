@@ -177,6 +177,41 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(digits):
         images.training_batches(digits, 64, 0, 0, tf.distribute.InputContext(3, 0, 3))
 
 
+TWO_DEVICES = """
+import sys
+import tensorflow as tf
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from recipes.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("name", ["wgan", "wgan_gp"])
+def test_every_step_of_the_critic_has_to_be_shared_out(name, tmp_path):
+    """The batch of the data, two steps of the critic, would be even."""
+    words = [name, "--preset", "smoke", "--n-critic", "2", "--batch-size", "33", "--strategy", "mirrored"]
+    child = subprocess.run(
+        [sys.executable, "-c", TWO_DEVICES, *words],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert child.returncode == 2
+    assert child.stderr.endswith("error: the batch size must be a multiple of the 2 replicas, got 33\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["mirrored", "multi_worker"])
+def test_float16_is_for_one_device(name):
+    """Keras' `LossScaleOptimizer` would apply the infinities of any replica but the first."""
+    with pytest.raises(ValueError, match=f"--strategy {name} cannot tell an overflow of mixed_float16"):
+        distribution.strategy(name, "mixed_float16")
+    assert distribution.strategy("none", "mixed_float16") is None
+
+
 EXAMPLE = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
 
 

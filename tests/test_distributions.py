@@ -151,6 +151,22 @@ def test_the_median_of_a_beta_is_right_where_tfps_is_not():
     assert abs(median - 0.26444998329566) < 1e-12
 
 
+@pytest.mark.parametrize(("alpha", "beta"), [(0.1, 5), (5, 0.1), (0.02, 0.03), (0.4, 35), (300, 2), (1e3, 1e3)])
+def test_quantiles_of_a_beta_near_its_ends(alpha, beta):
+    """Relative to the distance to 0: that of Beta(0.1, 5) at 1 % is 1e-21."""
+    shares = np.array([1e-6, 1e-3, 0.01, 0.2, 0.5, 0.7, 0.99, 1 - 1e-6])
+    found = FAMILIES["beta"].quantile(shares, alpha=alpha, beta=beta)
+    np.testing.assert_allclose(found, stats.beta.ppf(shares, alpha, beta), rtol=1e-10)
+    above = 1 - FAMILIES["beta"].quantile(1 - shares, alpha=beta, beta=alpha)  # the same, but for what 1 - x loses
+    np.testing.assert_allclose(above, found, rtol=1e-8, atol=1e-15)
+
+
+def test_quantiles_of_a_beta_at_its_ends():
+    np.testing.assert_array_equal(FAMILIES["beta"].quantile([0.0, 1.0], alpha=2, beta=5), [0.0, 1.0])
+    assert FAMILIES["beta"].quantile(0.01, alpha=0.001, beta=5) == 0  # 1e-2000
+    assert FAMILIES["beta"].quantile(0.99, alpha=5, beta=0.001) == 1
+
+
 def test_a_large_rate_has_a_right_cdf():
     """TFP's incomplete gamma function is off by 0.02 here."""
     at = np.array([999_000.0, 1e6, 1_001_000.0])

@@ -40,6 +40,12 @@ def test_a_seed_that_no_library_takes_is_one_sentence(name, seed, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["distributions", "naive_bayes"])
+def test_the_largest_seed_is_taken_by_lessons_that_count_on_from_it(name, tmp_path):
+    code, _, err = run(tmp_path, name, "--preset", "smoke", "--seed", str(lesson.LARGEST_SEED))
+    assert code == 0, err
+
+
 def test_a_lesson_has_three_questions_and_a_new_folder(tmp_path, capsys):
     first = lesson.Lesson("sums", tmp_path / "new")
     with pytest.raises(ValueError, match="exists"):

@@ -26,6 +26,7 @@ def reference_bits(seeds, count, stream):
     index = np.arange(count, dtype=np.uint32)[None]
     offset = np.array([(stream * 0x3C6EF372) % 2**32], np.uint32)
     key = lowbias32(np.asarray(seeds, np.int32).astype(np.uint32) + offset)[:, None]
+    key[key == 0] = 0x1E3779B1
     return lowbias32(lowbias32(index + key) ^ (key * np.uint32(0x1E3779B1)))
 
 
@@ -48,10 +49,27 @@ def test_hash_equals_the_unsigned_reference(stream):
 def test_hash_never_changes():
     # The published pictures of a seed hang on these numbers.
     golden = [[1863814332, -1321227708, -1296764236, 403951758], [1961948172, -2010566273, -3192841, -580630546]]
-    np.testing.assert_array_equal(noise.hash_bits(np.array([7, -8], np.int32), 4), golden)
+    golden.append([-1216146855, -1436471321, -769222789, -541855687])
+    np.testing.assert_array_equal(noise.hash_bits(np.array([7, -8, 0], np.int32), 4), golden)
     np.testing.assert_array_equal(noise.hash_bits(np.array([7], np.int32), 2, stream=3), [[-1814945258, 567090453]])
     expected = [[-0.414140, 0.712050, -1.223979]]
     np.testing.assert_allclose(noise.normal(np.array([7], np.int32), 3), expected, atol=2e-6)
+
+
+def test_seed_0_is_like_any_other():
+    # lowbias32(0) = 0: the key 0 would make every first uniform 2^-24, and z[0]^2 + z[32]^2 = 33.
+    u = noise.uniform(np.zeros(1, np.int32), 64).numpy()[0]
+    assert stats.kstest(u, "uniform").pvalue > 0.01
+    assert 0.01 < u[0] < 0.99
+    z = noise.normal(np.zeros(1, np.int32), 64).numpy()[0].astype(np.float64)
+    assert z[0] ** 2 + z[32] ** 2 < 10  # 2 is expected
+    assert 0.01 < stats.chi2.cdf(np.sum(z**2), 64) < 0.99
+    other_stream = noise.uniform(_wrapped(-5 * noise.STREAM_STEP), 64, stream=5).numpy()[0]  # its key is 0, too
+    np.testing.assert_array_equal(other_stream, u)
+
+
+def _wrapped(value):
+    return np.array([value % 2**32], np.uint32).astype(np.int32)
 
 
 def test_every_bit_of_the_hash_is_fair():

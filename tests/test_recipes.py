@@ -308,6 +308,31 @@ def test_ones_own_pictures_need_no_evaluator(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines()[1].split()[:2] == ["vae_folder_digits", "fp32"]
 
 
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        (["pix2pix", "--dataset", "folder:own"], 3),
+        (["pix2pix", "--dataset", "digits", "--samples", "1"], 3),
+        (["autoencoder", "--dataset", "folder:own", "--prior-components", "2"], 2),
+    ],
+    ids=["pix2pix of a folder", "pix2pix of digits", "autoencoder of a folder"],
+)
+def test_one_test_picture_is_enough(words, rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(tflite, "TOGETHER", (("fp32",),))
+    random = np.random.default_rng(0)
+    (tmp_path / "own").mkdir()
+    for index in range(12):
+        Image.fromarray(random.integers(0, 255, (8, 8), np.uint8)).save(tmp_path / "own" / f"{index:02}.png")
+    code, _, err = run(tmp_path, *words, "--preset", "smoke", "--batch-size", "8")
+    assert code == 0, err
+    export = only_run(tmp_path) / "export"
+    assert cards.read_card(export)["files"]["fp32"]["quality"]["n"] == 1
+    samples = np.asarray(Image.open(export / "samples.png"))
+    scale = 56 // 8
+    assert samples.shape == (scale * (9 * rows - 1), scale * 89)  # ten columns
+    assert samples[:, : 8 * scale].std() > 5 and (samples[:, 8 * scale :] == 255).all()  # of which one is filled
+
+
 def test_a_run_in_mixed_precision_can_be_exported(tmp_path):
     """What ships computes in float32, whatever trained it."""
     code, _, err = run(tmp_path, *SMOKE_DCGAN, "--precision", "mixed_bfloat16")

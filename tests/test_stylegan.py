@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from recipes import stylegan as recipe
 from zoo.datasets import images
 from zoo.gans import dcgan, stylegan
 
@@ -162,6 +163,21 @@ def test_truncation_moves_styles_to_their_mean():
     np.testing.assert_allclose(stylegan.truncate(w, mean, 1.0), w, atol=1e-6)
     np.testing.assert_allclose(stylegan.truncate(w, mean, 0.0), tf.broadcast_to(mean, w.shape), atol=1e-6)
     np.testing.assert_allclose(stylegan.truncate(w, mean, 0.25), 0.25 * w + 0.75 * mean, atol=1e-6)
+
+
+def test_both_halves_are_truncated_like_the_whole():
+    model = make()
+    z = tf.random.normal((3, 6))
+    mean = model.mean_style(200).numpy()
+    whole, mapped, pictures = {}, {}, {}
+    for psi in (1.0, 0.3):
+        functions = {name: part.function for name, part in recipe._endpoints(model, mean, psi, (8, 8, 1)).items()}
+        whole[psi] = functions["generate"](z)["image"].numpy()
+        mapped[psi] = functions["map"](z)["w"].numpy()
+        pictures[psi] = functions["synthesize"](mapped[psi], tf.zeros(3, tf.int32))["image"].numpy()
+        np.testing.assert_allclose(pictures[psi], whole[psi], atol=1e-6)
+    np.testing.assert_allclose(mapped[0.3], mean + 0.3 * (mapped[1.0] - mean), atol=1e-6)
+    assert np.abs(whole[0.3] - whole[1.0]).max() > 1e-3
 
 
 def test_mean_style():

@@ -111,7 +111,6 @@ class Watch(keras.callbacks.Callback):
 
     Attributes:
         rows: the scores, one dictionary an epoch.
-        alarm: the epoch after which the warning came, or None.
     """
 
     def __init__(self, path, draw, data, evaluator, warm_up=0):
@@ -123,8 +122,18 @@ class Watch(keras.callbacks.Callback):
         self.classes = len(data.class_names)
         self.rows = training.read_log(self.path)
         self.warm_up = warm_up
-        self.in_a_row = 0
-        self.alarm = None
+
+    @property
+    def alarm(self):
+        """The epoch after which the warning came, or None; from the rows, so that a resumed run knows of it."""
+        in_a_row = 0
+        for row in self.rows:
+            epoch = int(row["epoch"])
+            found = {"classes": int(row["classes"]), "duplicates": float(row["duplicates"])}
+            in_a_row = in_a_row + 1 if epoch > self.warm_up and verdict(found, self.classes) else 0
+            if in_a_row == PATIENCE:
+                return epoch
+        return None
 
     def on_epoch_end(self, epoch, logs=None):
         """Score, write, warn."""
@@ -137,8 +146,5 @@ class Watch(keras.callbacks.Callback):
             writer.writeheader()
             writer.writerows(self.rows)
         os.replace(unfinished, self.path)
-        sentence = verdict(found, self.classes)
-        self.in_a_row = self.in_a_row + 1 if sentence and epoch >= self.warm_up else 0
-        if self.in_a_row == PATIENCE and self.alarm is None:
-            self.alarm = epoch + 1
-            print(f"\nmode collapse after epoch {epoch + 1}: {sentence}; {ADVICE}")
+        if self.alarm == epoch + 1:
+            print(f"\nmode collapse after epoch {epoch + 1}: {verdict(found, self.classes)}; {ADVICE}")

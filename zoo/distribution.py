@@ -16,20 +16,26 @@ import tensorflow as tf
 STRATEGIES = ("none", "mirrored", "multi_worker")
 
 
-def strategy(name):
+def strategy(name, precision="float32"):
     """Make the strategy of a name, before anything else is done with TensorFlow.
 
     Args:
         name: "none", "mirrored" or "multi_worker".
+        precision: that the model will be trained in. Not float16 where there are replicas: before it scales a loss
+            down, Keras looks for overflows in the gradients of the first replica only, and not in their sum.
 
     Returns:
         A `tf.distribute.Strategy`, or None for "none".
 
     Raises:
-        ValueError: for multi_worker without a TF_CONFIG that names this machine.
+        ValueError: for mixed_float16, and for multi_worker without a TF_CONFIG that names this machine.
     """
     if name == "none":
         return None
+    if precision == "mixed_float16":
+        raise ValueError(
+            f"--strategy {name} cannot tell an overflow of mixed_float16: use --precision mixed_bfloat16 or float32"
+        )
     if name == "mirrored":
         devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
@@ -62,6 +68,17 @@ def check_tf_config(text):
         raise ValueError(
             f"TF_CONFIG has no worker of this task's index among {len(workers)}: it should look like {example}"
         )
+
+
+def check_batch(strategy, size):
+    """Refuse a batch of so many pictures when the replicas of a strategy, or of None, cannot have equal shares of it.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+    if size % replicas:
+        raise ValueError(f"the batch size must be a multiple of the {replicas} replicas, got {size}")
 
 
 def is_chief(strategy):

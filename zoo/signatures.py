@@ -6,9 +6,15 @@ A file has those that apply:
     generate_from_seed(seed) -> image        an integer becomes a picture, the same one on every device
     generate_batch(seed) -> image            sixteen pictures, of seeds s to s+15
     latents(seed) -> z                       what generate_from_seed draws, so that no client draws its own noise
-    encode(image) -> z, log_variance, decode(z) -> image, reconstruct(image) -> reconstruction        autoencoders
-    score(image) -> score, score(x) -> score                                             detectors of anomalies
+    encode(image) -> z                       autoencoders; a VAE also gives log_variance, a VQ-VAE codes in place of z
+    decode(z) -> image                       the other way; decode(codes) -> image of a VQ-VAE
+    reconstruct(image) -> reconstruction
     vary(image, strength, seed) -> image     another picture of the same kind: strength 0 is the same, 1 far from it
+    translate(image) -> target               from picture to picture; pix2pix takes z too
+    translate_back(image) -> target          the other way, of a CycleGAN
+    map(z) -> w, synthesize(w, seed) -> image    the two halves of a StyleGAN, the seed being that of its noise
+    log_prob(image) -> log_prob              exact likelihoods: of the picture, or of the picture and each class
+    score(image) -> score, score(x) -> score     detectors of anomalies
 
 The first three of a conditional generator take its condition too: label, attributes or tokens.
 """

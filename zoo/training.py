@@ -39,11 +39,11 @@ class TrainedModel(keras.Model):
         """Nor does Keras have to draw a first batch to build by, which it cannot do when hosts share the batches."""
 
     def next_seed(self):
-        """A fresh stateless seed, int32 (2,), another one on each replica."""
+        """A fresh stateless seed, int32 (2,): the model's seed, another one on each replica, and the count of draws."""
         seed = tf.cast(self.seed_generator.next(), tf.int32)
         context = tf.distribute.get_replica_context()
         replica = 0 if context is None else context.replica_id_in_sync_group
-        return seed + tf.stack([0, 1_000_003 * tf.cast(replica, tf.int32)])
+        return seed + tf.stack([1_000_003 * tf.cast(replica, tf.int32), 0])
 
     def normal(self, shape):
         """Standard normal noise in float32, whatever the precision policy."""

@@ -18,7 +18,7 @@ Here x is a class. Log-likelihoods are sums over pixels and means over the batch
 What differs from the paper: the condition is a class in place of a picture, so the prior network is a table; no hybrid
 objective (eq. 7), which is for prediction, where there is one right answer; the pixels' one variance s^2 is learned
 (Rybkin, Daniilidis, Levine 2020, https://arxiv.org/abs/2006.13202); and a moving average of the weights is what one
-evaluates, samples and ships.
+evaluates, samples and ships; but s, a single number, is used as it stands.
 
 Read first: zoo/autoencoders/vae.py
 """

@@ -23,7 +23,8 @@ p(x|z) is one of the two of appendix C: independent Bernoulli pixels, or Gaussia
 Log-likelihoods are sums over pixels and means over the batch, in nats; pixels are measured in [0, 1].
 
 What differs from the paper: convolutions in place of one hidden dense layer, Adam in place of Adagrad, and a moving
-average of the weights, which is what one evaluates, samples and ships.
+average of the weights, which is what one evaluates, samples and ships; but the learned spread of the pixels, a single
+number, is used as it stands.
 """
 
 import keras

@@ -50,7 +50,9 @@ class Codebook(layers.Layer):
     def build(self, input_shape=None):
         """Make the vectors."""
         initializer = keras.initializers.RandomUniform(-1.0 / self.codes, 1.0 / self.codes)  # all in reach at first
-        self.vectors = self.add_weight(name="vectors", shape=(self.codes, self.code_dim), initializer=initializer)
+        self.vectors = self.add_weight(
+            name="vectors", shape=(self.codes, self.code_dim), initializer=initializer, autocast=False
+        )  # Keras would round what `look_up` reads within the call of a model in half precision
         self.built = True
 
     def call(self, inputs):

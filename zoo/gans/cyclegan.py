@@ -14,6 +14,8 @@ find the A again, so G must keep what it needs.
 
 What differs from the paper, and why:
 - 28 to 64 pixels: one halving and a few residual blocks in G and F, one halving in the discriminators.
+- The paper halves the objective of the discriminators, so that they learn more slowly (section 7.1); here it is whole.
+  To Adam, whose steps do not depend on the scale of a loss, that makes hardly a difference.
 - The discriminators see the newest pictures only; the paper keeps the last 50 to make them change less, which the small
   ones here do not need.
 - Results come from a moving average of G's and F's weights (Yazici et al. 2018, https://arxiv.org/abs/1806.04498).

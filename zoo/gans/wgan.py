@@ -67,7 +67,7 @@ class WGAN(adversarial.AdversarialModel):
         clip: c, the largest absolute value of the critic's kernels.
         n_critic: critic steps for one step of the generator.
         dense: three dense layers of `width` units in place of the convolutions of either network, for data that are no
-            pictures (figure 7 of the paper).
+            pictures. (Figure 7 of the paper has pictures of a dense generator, four layers of 512 ReLU units.)
         average_decay: decay of the generator's moving average; 0 makes it the generator.
         seed: of the noise.
 

@@ -9,7 +9,8 @@ or gets wrong (measured on 0.25):
 - its Geometric counts the failures before the first success; this one, as textbooks and SciPy do, the trials up to it;
 - outside of the support, and between whole numbers, its densities are not 0: here they are;
 - its cdf of a Poisson is wrong for large rates (by 0.02 at a rate of 1e6): here a discrete cdf is a sum of the pmf;
-- its quantile of a Beta is wrong at the median (0.269 for Beta(2, 5), which has 0.264): here it is a root of the cdf.
+- its quantile of a Beta is wrong at the median (0.269 for Beta(2, 5), which has 0.264): here it is a root of the cdf,
+  sought in log x, for that of Beta(0.1, 5) at 1 % is 1e-21.
 
 How one becomes another is in zoo/probability/limits.py, how they are fitted to data in zoo/probability/fitting.py.
 """
@@ -48,7 +49,7 @@ class Family:
         make: parameters -> `tfd.Distribution`; called by `distribution`, which checks them.
         end: parameters -> value beyond which at most `TAIL` lies, where the support is infinite and discrete.
         rules: (sentence, test of the parameters) for those that must fit each other.
-        quantile_is_root: of the cdf, within 0 to 1, because TFP's is wrong.
+        find_quantile: (shares, parameters) -> quantiles, where TFP's are wrong.
     """
 
     title: str
@@ -63,7 +64,7 @@ class Family:
     make: Callable
     end: Callable | None = None
     rules: tuple[tuple[str, Callable], ...] = ()
-    quantile_is_root: bool = False
+    find_quantile: Callable | None = None
 
     def check(self, **parameters):
         """Raise a `ValueError` of one sentence unless the parameters are the family's, and in their ranges."""
@@ -122,14 +123,10 @@ class Family:
             values, probabilities = self.table(**parameters)
             place = np.searchsorted(np.cumsum(probabilities), share - TAIL)  # a sum may end one rounding too low
             return values[np.minimum(place, len(values) - 1)]
-        distribution = self.distribution(**parameters)
-        if not self.quantile_is_root:
-            return distribution.quantile(share).numpy()
-        import tensorflow_probability as tfp
-
-        zeros = tf.zeros(share.shape, tf.float64)
-        root = tfp.math.find_root_chandrupatla(lambda x: distribution.cdf(x) - share, zeros, zeros + 1.0, 1e-14)
-        return root.estimated_root.numpy()
+        if self.find_quantile:
+            self.check(**parameters)
+            return self.find_quantile(share, **parameters)
+        return self.distribution(**parameters).quantile(share).numpy()
 
     def sample(self, count, seed, **parameters):
         """Draw float64 (count,); the same seed draws the same numbers."""
@@ -207,6 +204,22 @@ def _make_trials(p):
     from tensorflow_probability import bijectors as tfb
 
     return _make("TransformedDistribution", _make("Geometric", probs=p), tfb.Shift(tf.constant(1.0, tf.float64)))
+
+
+def _beta_quantile(share, alpha, beta):
+    """The root of the cdf, in log x, as the quantiles of a small alpha are tiny; above the middle, of 1 - X for X."""
+    import tensorflow_probability as tfp
+
+    alpha, beta = np.float64(alpha), np.float64(beta)
+    lower = share <= _make("Beta", alpha, beta).cdf(0.5).numpy()
+    tail = np.where(lower, share, 1.0 - share)
+    law = _make("Beta", np.where(lower, alpha, beta), np.where(lower, beta, alpha))  # of X, or of 1 - X
+    least = np.finfo(np.float64).tiny
+    root = tfp.math.find_root_chandrupatla(
+        lambda log_x: law.cdf(tf.exp(log_x)) - tail, np.log(least), np.float64(0.0), 1e-14, max_iterations=200
+    )
+    x = np.where(law.cdf(least) < tail, np.exp(root.estimated_root), 0.0)
+    return np.where(lower, x, 1.0 - x)[()]  # a number for a number
 
 
 # --- where infinite tables end ----------------------------------------------------------------
@@ -352,6 +365,6 @@ FAMILIES = {
         discrete=False,
         support=lambda alpha, beta: (0, 1),
         make=lambda alpha, beta: _make("Beta", alpha, beta),
-        quantile_is_root=True,
+        find_quantile=_beta_quantile,
     ),
 }
