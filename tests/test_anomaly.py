@@ -193,7 +193,7 @@ def test_a_class_that_is_too_rare_to_be_tested_gets_a_sentence(tmp_path):
             "--precision must be float32 for rows, got mixed_bfloat16",
         ),
         (["--quantile", "1"], "--quantile between 0 and 1"),
-        (["--seed", "4294967296"], "--seed 0 to 2147483647"),
+        (["--seed", "4294967296"], "--seed 0 to 2147482648"),
         (["--batch-size", "5000"], "the batch size must be 1 to 1130 (the pictures there are), got 5000"),
         (["--width", "0"], "--width must be at least 1, got 0"),
         (["--resume", "old"], "anomaly cannot be resumed: start it again"),

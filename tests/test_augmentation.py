@@ -98,7 +98,7 @@ def test_the_exported_generator_draws_what_it_is_asked_for():
             "error: handwritten digits (8x8) lacks 500 training pictures in each of two classes or more\n",
         ),
         (["--r1-gamma", "-1"], "error: --r1-gamma must be 0 or more, got -1.0\n"),
-        (["--seeds", "0", "4294967296"], "error: --seeds must be 0 to 2147483647, got 4294967296\n"),
+        (["--seeds", "0", "4294967296"], "error: --seeds must be 0 to 2147482648, got 4294967296\n"),
         (["--resume", "old"], "error: augmentation cannot be resumed: start it again\n"),
     ],
 )

@@ -152,7 +152,7 @@ def test_impossible_settings_are_refused_before_anything_is_written(words, sente
         ([*DCGAN, "--latent-dim", "0"], "latent"),
         ([*DCGAN, "--samples", "0"], "samples"),
         ([*DCGAN, "--seed", "-1"], "seed"),
-        ([*DCGAN, "--seed", "4294967296"], "--seed must be at most 2147483647, got 4294967296"),
+        ([*DCGAN, "--seed", "4294967296"], "--seed must be at most 2147482648, got 4294967296"),
         ([*DCGAN, "--learning-rate", "inf"], "--learning-rate must be a finite number, got inf"),
         ([*VAE, "--seconds", "inf"], "--seconds must be a finite number, got inf"),
         ([*DCGAN, "--learning-rate", "0"], "learning"),

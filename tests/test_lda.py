@@ -149,9 +149,9 @@ def test_the_lesson_answers_by_its_settings_and_refuses_bad_ones(tmp_path, monke
         )
         assert first != second
     monkeypatch.setenv("SCIKIT_LEARN_DATA", str(tmp_path / "nothing"))
-    from zoo.datasets import text
+    from zoo.datasets import downloads
 
-    monkeypatch.setattr(text, "SKLEARN_HOST", ("127.0.0.1", 9))
+    monkeypatch.setattr(downloads, "SKLEARN_HOST", ("127.0.0.1", 9))
     for words, sentence in (
         (("--alpha", "0"), "--alpha must be above 0"),
         (("--topics", "0"), "--topics must be at least 1, got 0"),
