@@ -320,7 +320,7 @@ def test_evaluator_refuses_pictures_it_cannot_judge(evaluator):
 
 
 def test_missing_evaluator_names_those_there_are_and_the_command(folder):
-    with pytest.raises(ValueError, match=r"'cifar10' \(there are: tiny\); `python -m recipes classifier` with the same"):
+    with pytest.raises(ValueError, match=r"\(there are: tiny\); `python -m recipes classifier` with the same"):
         metrics.Evaluator.load("cifar10", folder=folder)
 
 
