@@ -216,7 +216,7 @@ def _beta_quantile(share, alpha, beta):
     law = _make("Beta", np.where(lower, alpha, beta), np.where(lower, beta, alpha))  # of X, or of 1 - X
     least = np.finfo(np.float64).tiny
     root = tfp.math.find_root_chandrupatla(
-        lambda log_x: law.cdf(tf.exp(log_x)) - tail, np.log(least), np.float64(0.0), 1e-14, max_iterations=200
+        lambda log_x: law.cdf(tf.exp(log_x)) - tail, np.log(least), np.float64(0.0), 1e-14
     )
     x = np.where(law.cdf(least) < tail, np.exp(root.estimated_root), 0.0)
     return np.where(lower, x, 1.0 - x)[()]  # a number for a number
