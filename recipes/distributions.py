@@ -312,14 +312,15 @@ def show_one(config, given):
     speak.table("Quantiles: the least x with P(X <= x) of at least", {"theory": theory, "samples": sampled})
     with speak.figure(config.name, 1, 2, (9, 3.4)) as axes:
         panels.law(axes[0], family, parameters, draws)
-    above = 1 - float(family.cdf(mean, **parameters))
+    spread = math.sqrt(variance)
+    slack = 1e-9 * spread  # 100 * 0.29 is 28.999999999999996
+    above = 1 - float(family.cdf(mean + slack, **parameters))
     speak.ask(
         f"How often is a draw above its mean, {mean:.6g}?",
-        f"With probability {above:.4f}; half of the draws are at most {quantiles[3]:.6g}, the median.",
+        f"With probability {above:.4f}; at least half of the draws are at most {quantiles[3]:.6g}, the median.",
     )
-    spread = math.sqrt(variance)
-    left = math.ceil(mean - spread) - 1 if family.discrete else mean - spread
-    inside = float(family.cdf(mean + spread, **parameters) - family.cdf(left, **parameters))
+    left = math.ceil(mean - spread - slack) - 1 if family.discrete else mean - spread
+    inside = float(family.cdf(mean + spread + slack, **parameters) - family.cdf(left, **parameters))
     speak.ask(
         f"How much of the probability lies within one standard deviation, {spread:.4g}, of the mean?",
         f"{inside:.4f}. The middle 90 % reach from {quantiles[1]:.4g} to {quantiles[5]:.4g}.",
@@ -382,14 +383,18 @@ def show_fits(config):
         "(exp of half the difference).",
     )
     rare = float(FAMILIES[best.name].quantile(0.999, **best.parameters))
+    expected = len(x) * (1 - float(FAMILIES[best.name].cdf(rare, **best.parameters)))
     speak.ask(
-        f"By the best law, which number is passed in one case of 1,000? The largest of the column is {x.max():g}.",
-        f"{rare:.6g}; in {len(x):,} numbers {len(x) / 1000:.3g} such cases are expected, and there are "
+        f"By the best law, what is passed in at most one case of 1,000? The largest of the column is {x.max():g}.",
+        f"{rare:.6g}; in {len(x):,} numbers {expected:.3g} larger ones are expected, and there are "
         f"{int((x > rare).sum())}.",
     )
+    favourite, next_one = held_out[:2]
     speak.ask(
         "Do numbers that were held out agree with AIC, and by how much is their favourite ahead?",
-        f"{'Yes' if held_out[0] is best else 'No'}: they prefer {held_out[0].name}, by "
-        f"{held_out[0].held_out - held_out[1].held_out:.4f} nats a number over {held_out[1].name}.",
+        "They cannot say: no fit to the others allows for all of them."
+        if math.isinf(favourite.held_out)
+        else f"{'Yes' if favourite is best else 'No'}: they prefer {favourite.name}, by "
+        f"{favourite.held_out - next_one.held_out:.4f} nats a number over {next_one.name}.",
     )
     speak.finish()

@@ -186,6 +186,17 @@ def test_the_mass_of_a_bin_is_the_difference_of_the_cdf(name):
         assert family.log_mass([1e4], **parameters)[0] == pytest.approx(-1e4 / 15 + np.log(2 * np.sinh(1 / 30)))
 
 
+@pytest.mark.parametrize("p", [1e-4, 1e-3, 0.02])
+def test_no_law_is_too_narrow_for_the_mass_of_a_bin(p):
+    """As fitted to zeros and few ones: its width is a small part of the bin's."""
+    sigma = np.sqrt(p * (1 - p))
+    found = FAMILIES["normal"].log_mass([0.0, 1.0], mu=p, sigma=sigma)
+    law = stats.norm(p, sigma)
+    assert found[0] == pytest.approx(np.log(law.cdf(0.5) - law.cdf(-0.5)), abs=1e-9) and found[1] < -5
+    found = FAMILIES["exponential"].log_mass([0.0], rate=1 / p)
+    assert found[0] == pytest.approx(np.log(-np.expm1(-0.5 / p)), abs=1e-9)
+
+
 # --- parameters -------------------------------------------------------------------------------
 
 
@@ -287,6 +298,18 @@ def test_within_one_standard_deviation_both_ends_count(tmp_path):
     assert code == 0 and "2. 1.0000." in out
 
 
+@pytest.mark.parametrize("p", [0.29, 0.9])
+def test_a_whole_mean_that_rounding_misses_is_whole(p, tmp_path):
+    """100 * 0.29 is 28.999999999999996, and 100 * 0.9 * (1 - 0.9) is below 9."""
+    words = ["--preset", "smoke", "--name", "binomial", "--n", "100", "--p", str(p)]
+    code, out, err = run(tmp_path, "distributions", *words)
+    assert code == 0, err
+    law = stats.binom(100, p)
+    assert f"With probability {law.sf(round(100 * p)):.4f}" in answers(out)
+    if p == 0.9:
+        assert f"2. {law.cdf(93) - law.cdf(86):.4f}." in out
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -360,21 +383,3 @@ def test_mistakes_get_a_sentence(words, sentence, tmp_path):
     code, _, err = run(tmp_path, "distributions", *words)
     assert code == 2 and err.startswith(f"error: {sentence}") and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        ("", "data.csv is empty: a column of numbers is needed"),
-        ("x\n1\ntwo\n", "data.csv, line 3, column x: a finite number is needed, got 'two'"),
-        ("x\n1\n2\n", "10 numbers or more are needed for a fit, got 2"),
-        ("x\n" + "4\n" * 20, "two different numbers or more are needed for a fit, got 4 only"),
-        ("x\n" + "1\n-1e308\n" * 10, "numbers from -1e+100 to 1e+100 are needed for a fit, got -1e+308"),
-        ("x\n" + "4\n4.000000000000001\n" * 10, "numbers that differ by more than rounding are needed for a fit, all "),
-    ],
-)
-def test_a_file_without_a_column_of_numbers_gets_a_sentence(content, sentence, tmp_path):
-    (tmp_path / "data.csv").write_text(content)
-    code, _, err = run(tmp_path, "distributions", "--fit", "data.csv")
-    assert code == 2 and err.startswith(f"error: {sentence}") and err.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]

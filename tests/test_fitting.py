@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from command import run
 from scipy import stats
 
 from zoo.probability import distributions, fitting
@@ -170,3 +171,38 @@ def test_too_few_numbers_get_a_sentence(x, sentence):
     with pytest.raises(ValueError) as caught:
         fitting.rank(FAMILIES, np.array(x))
     assert str(caught.value) == sentence
+
+
+# --- the lesson -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "answer"),
+    [
+        ("0\n1\n" * 10, "2. 1; in 20 numbers 0 larger ones are expected, and there are 0."),
+        ("-5.5\n" * 9 + "-6.5\n", "3. They cannot say: no fit to the others allows for all of them."),
+    ],
+)
+def test_answers_about_fits_hold_at_the_edge(content, answer, tmp_path):
+    (tmp_path / "data.csv").write_text(f"x\n{content}")
+    code, out, err = run(tmp_path, "distributions", "--fit", "data.csv")
+    assert code == 0, err
+    assert answer in out and "nan" not in out
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "data.csv is empty: a column of numbers is needed"),
+        ("x\n1\ntwo\n", "data.csv, line 3, column x: a finite number is needed, got 'two'"),
+        ("x\n1\n2\n", "10 numbers or more are needed for a fit, got 2"),
+        ("x\n" + "4\n" * 20, "two different numbers or more are needed for a fit, got 4 only"),
+        ("x\n" + "1\n-1e308\n" * 10, "numbers from -1e+100 to 1e+100 are needed for a fit, got -1e+308"),
+        ("x\n" + "4\n4.000000000000001\n" * 10, "numbers that differ by more than rounding are needed for a fit, all "),
+    ],
+)
+def test_a_file_without_a_column_of_numbers_gets_a_sentence(content, sentence, tmp_path):
+    (tmp_path / "data.csv").write_text(content)
+    code, _, err = run(tmp_path, "distributions", "--fit", "data.csv")
+    assert code == 2 and err.startswith(f"error: {sentence}") and err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["data.csv"]

@@ -140,17 +140,18 @@ class Family:
     def log_mass(self, x, **parameters):
         """log P(x - 1/2 < X < x + 1/2): whole numbers under a density, to be compared with their log pmf.
 
-        By Gauss-Legendre quadrature of the density over the part of the interval that lies in the support: a
-        difference of two cdfs would be 0 in the tails.
+        The difference of two cdfs, which no law is too narrow for; in the tails, where that would be 0, Gauss-Legendre
+        quadrature of the density over the part of the interval that lies in the support.
         """
         low, high = self.support(**parameters)
         points, weights = np.polynomial.legendre.leggauss(24)
         left = np.clip(np.asarray(x, np.float64) - 0.5, low, high)[:, None]  # (N, 1)
         right = np.clip(np.asarray(x, np.float64) + 0.5, low, high)[:, None]
         heights = self.log_prob(left + (right - left) * (points + 1.0) / 2.0, **parameters)  # (N, 24)
+        mass = (self.cdf(right, **parameters) - self.cdf(left, **parameters))[:, 0]
         with np.errstate(divide="ignore"):
             logs = heights + np.log(weights * (right - left) / 2.0)
-        return np.logaddexp.reduce(logs, axis=1)
+            return np.where(mass > 1e-6, np.log(mass), np.logaddexp.reduce(logs, axis=1))
 
 
 def spell(parameters):
