@@ -93,7 +93,7 @@ def show_die(speak):
             likelihood = float(p @ np.log(q))
         rows[name] = {
             "log-likelihood": likelihood,
-            "perplexity": math.exp(-likelihood) if math.isfinite(likelihood) else math.inf,
+            "perplexity": distances.perplexity(likelihood),
             "KL(P || Q)": distances.kl(p, q),
             "KL(Q || P)": distances.kl(q, p),
             "JS": distances.jensen_shannon(p, q),
@@ -113,24 +113,33 @@ def show_both(speak, config, first, second):
     speak.say(f"""
         P is {config.p} with mean {config.p_mean:g} and standard deviation {config.p_sd:g},
         Q is {config.q} with mean {config.q_mean:g} and standard deviation {config.q_sd:g}.
+            log-likelihood = int p(x) log q(x) dx = -(entropy of P) - KL(P || Q),  of data from P under the model Q
+            perplexity = exp(-log-likelihood): a uniform law of that width would surprise as much
             KL(P || Q) = int p(x) log p(x) / q(x) dx
             W_1(P, Q) = int |F(x) - G(x)| dx,  the area between the cdfs: the mean way from P to Q
             W_2^2 of Gaussians = (m_P - m_Q)^2 + (s_P - s_Q)^2 = FID in one dimension
-        From samples, KL is the mean of log p(x) / q(x) over x from P, and W_1 the mean of |x_(i) - y_(i)|
-        over samples in their order: the best plan of transport never crosses.
+        From samples, log-likelihood and KL are means of log q(x) and log p(x) / q(x) over x from P, and W_1
+        that of |x_(i) - y_(i)| over samples in their order: the best plan of transport never crosses.
     """)
     (p, _), (q, _) = first, second
     x = p.sample(config.samples, seed=tf.constant([config.seed, 0])).numpy()
     y = q.sample(config.samples, seed=tf.constant([config.seed, 1])).numpy()
+    forwards = distances.kl_of_laws(first, second)
+    likelihood = -float(p.entropy()) - forwards
     found = {
-        "KL(P || Q)": distances.kl_of_laws(first, second),
+        "log-likelihood": likelihood,
+        "perplexity": distances.perplexity(likelihood),
+        "KL(P || Q)": forwards,
         "KL(Q || P)": distances.kl_of_laws(second, first),
         "JS": distances.jensen_shannon_of_laws(first, second),
         "W_1": distances.wasserstein_of_laws(first, second),
         "FID": distances.fid([config.p_mean], [[config.p_sd**2]], [config.q_mean], [[config.q_sd**2]]),
     }
     ratio_x, ratio_y = (p.log_prob(each).numpy() - q.log_prob(each).numpy() for each in (x, y))
+    log_q = q.log_prob(x).numpy()
     sampled = {
+        "log-likelihood": float(log_q.mean()),
+        "perplexity": distances.perplexity(log_q),
         "KL(P || Q)": float(ratio_x.mean()),
         "KL(Q || P)": float(-ratio_y.mean()),
         "JS": float((np.log(2) * 2 - np.logaddexp(0, -ratio_x).mean() - np.logaddexp(0, ratio_y).mean()) / 2),
@@ -142,7 +151,7 @@ def show_both(speak, config, first, second):
         forwards = distances.kl_of_normals(config.p_mean, config.p_sd, config.q_mean, config.q_sd)
         backwards = distances.kl_of_normals(config.q_mean, config.q_sd, config.p_mean, config.p_sd)
         rows["closed form"] = {"KL(P || Q)": forwards, "KL(Q || P)": backwards}
-    speak.table("P and Q (KL and JS in nats, W_1 in the unit of x, FID in its square)", rows)
+    speak.table("P and Q (log-likelihood, KL, JS in nats; perplexity, W_1 in the unit of x, FID in its square)", rows)
     draw_both(speak, config, first, second, found)
     return found
 
@@ -317,7 +326,8 @@ def show_fid(speak, config):
         FID takes features of real and generated pictures for Gaussian and computes W_2^2 of the two:
             FID = |m_P - m_Q|^2 + Tr(S_P + S_Q - 2 (S_P S_Q)^(1/2))
         So it sees means and covariances only. A ring with the mean and the covariance of a Gaussian has
-        FID 0 from it, whatever it looks like; the sliced Wasserstein distance sees the hole.
+        FID 0 from it, whatever it looks like; the sliced Wasserstein distance sees the hole. The last
+        cloud has Q's standard deviation, and is moved along both axes as far as Q's mean is from P's.
     """)
     random = np.random.default_rng(config.seed)
     angles = 2 * np.pi * random.random(config.samples)
@@ -325,12 +335,12 @@ def show_fid(speak, config):
         "gaussian": config.p_sd * random.standard_normal((config.samples, 2)),
         "another gaussian": config.p_sd * random.standard_normal((config.samples, 2)),
         "ring": config.p_sd * np.sqrt(2) * np.stack([np.cos(angles), np.sin(angles)], axis=1),
-        "shifted, wider": config.q_mean - config.p_mean + config.q_sd * random.standard_normal((config.samples, 2)),
+        "moved like Q": config.q_mean - config.p_mean + config.q_sd * random.standard_normal((config.samples, 2)),
     }
     identity, origin = np.eye(2), np.zeros(2)
     exact = dict.fromkeys(clouds, 0.0)
     shift = np.full(2, config.q_mean - config.p_mean)
-    exact["shifted, wider"] = distances.fid(origin, config.p_sd**2 * identity, shift, config.q_sd**2 * identity)
+    exact["moved like Q"] = distances.fid(origin, config.p_sd**2 * identity, shift, config.q_sd**2 * identity)
     real = clouds["gaussian"]
     rows = {
         name: {

@@ -25,7 +25,6 @@ LAWS = {
 def test_a_die_by_hand():
     p = np.array([0.5, 0.25, 0.25, 0.0])
     q = np.array([0.25, 0.25, 0.25, 0.25])
-    assert distances.entropy(p) == pytest.approx(1.5 * math.log(2))
     assert distances.kl(p, q) == pytest.approx(0.5 * math.log(2))
     assert distances.kl(q, p) == math.inf
     assert distances.kl(p, p) == 0.0
@@ -152,6 +151,12 @@ def test_the_lesson_shows_what_it_says_and_its_answers_follow_the_laws(tmp_path)
     assert figures == ["descent.png", "fid.png", "laws.png", "moving.png"]
     kl = distances.kl_of_normals(0, 1, 2, 1.5)
     assert f"{kl:.4g}" in out and f"{kl / math.log(2):.4f} and " in answers(out)
+    likelihood = stats.norm(0, 1).expect(lambda x: stats.norm.logpdf(x, 2, 1.5))
+    (row,) = (line for line in out.splitlines() if line.startswith("exact "))
+    assert [float(cell) for cell in row.split()[1:3]] == pytest.approx([likelihood, math.exp(-likelihood)], rel=1e-3)
+    (row,) = (line for line in out.splitlines() if line.startswith("200 samples "))
+    draws = [float(cell) for cell in row.split()[2:4]]
+    assert draws == pytest.approx([likelihood, math.exp(-draws[0])], rel=0.1) and draws[0] != likelihood
     (row,) = (line for line in out.splitlines() if line.startswith("JS  "))
     assert len(set(row.split()[1:2] + row.split()[3:])) == 1  # descent on JS ends where it started
     (row,) = (line for line in out.splitlines() if line.startswith("W_1 "))

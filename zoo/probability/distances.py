@@ -53,17 +53,12 @@ def make_law(shape, mean, sd):
 
 
 def perplexity(log_probs):
-    """exp of minus the mean log-probability (N,)."""
-    return float(np.exp(-np.mean(log_probs)))
+    """exp of minus the mean log-probability (N,); of a density, the width of a uniform one that surprises as much."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(-np.mean(log_probs)))
 
 
 # --- probabilities of finitely many values ----------------------------------------------------
-
-
-def entropy(p):
-    """-sum p log p in nats, of probabilities (V,)."""
-    p = np.asarray(p, np.float64)
-    return float(-np.sum(np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0)))
 
 
 def kl(p, q):
