@@ -26,7 +26,7 @@ class Config:
     batch_size: int = 10
     """Rows of the data, all of them in each step, at least 2."""
     learning_rate: float = 0.01
-    """Length of a step, in gradients; above 0."""
+    """Length of a step, in gradients; above 0 and at most a million."""
     epochs: int = 50
     """Steps, at least 2: an epoch is one batch."""
     seed: int = 0
@@ -36,6 +36,7 @@ class Config:
 
 
 PRESETS = {"lesson": Config(), "smoke": Config(epochs=4)}
+LARGEST_RATE = 1e6  # sums of larger weights pass what float32 can hold
 FASTER = 100  # times the learning rate: what else the network could learn
 SMALL = 1e-4  # change of a weight, for the slope by differences
 
@@ -43,8 +44,8 @@ SMALL = 1e-4  # change of a weight, for the slope by differences
 def run(config):
     """Data, network, one step by hand, all steps by Keras and by a tape, figure and questions."""
     lesson.check(config, inputs=(1, 10_000), hidden=(1, 10_000), batch_size=(2, 10_000), epochs=(2, 100_000))
-    if not 0 < config.learning_rate < float("inf"):
-        raise ValueError(f"--learning-rate must be a finite number above 0, got {config.learning_rate}")
+    if not 0 < config.learning_rate <= LARGEST_RATE:
+        raise ValueError(f"--learning-rate must be above 0 and at most {LARGEST_RATE:g}, got {config.learning_rate}")
 
     import keras
     import numpy as np
@@ -84,9 +85,12 @@ def run(config):
         f"({config.inputs} + 1) x {config.hidden} + ({config.hidden} + 1) x 1 = {network.count_params()}: each unit "
         "has a weight for each of its inputs, and a bias.",
     )
+    promised = config.learning_rate * slope
+    close = abs(first_fall - promised) <= 0.05 * promised
     speak.ask(
         "The slope promises that the first step lowers the loss by rate x |gradient|^2. Does it?",
-        f"Promised {config.learning_rate * slope:.3e}, measured {first_fall:.3e}: a line is right about a short step.",
+        f"Promised {promised:.3e}, measured {first_fall:.3e}: "
+        + ("a line is right about a short step." if close else "the step is too long for a line."),
     )
     right = {name: int(((p > 0.5) == (y > 0.5)).sum()) for name, p in answers.items()}
     constant = float(np.mean((y - y.mean()) ** 2))
@@ -245,7 +249,7 @@ def draw(speak, losses, answers, y):
         curves, rows = axes[0]
         for (name, values), style in zip(losses.items(), ("-", "--", ":"), strict=True):
             curves.plot(values, style, linewidth=2, label=name)
-        curves.set(title="The loss falls", xlabel="epoch", ylabel="mean squared error", ylim=(0, None))
+        curves.set(title="The loss, epoch by epoch", xlabel="epoch", ylabel="mean squared error", ylim=(0, None))
         curves.legend()
         places = np.arange(1, len(y) + 1)
         rows.bar(places, y[:, 0], color="0.85", label="label y")

@@ -72,6 +72,14 @@ def test_the_lesson_prints_every_loss_twice(tmp_path):
         assert first != second
 
 
+def test_a_step_that_is_too_long_breaks_the_promise(tmp_path):
+    code, out, err = run(tmp_path, "first_network", "--learning-rate", "1e6", "--epochs", "2")
+    assert code == 0, err
+    assert "the step is too long for a line" in answers(out) and "nan" not in out.lower().split()
+    code, out, _ = run(tmp_path, "first_network", "--preset", "smoke", "--folder", "short")
+    assert code == 0 and "a line is right about a short step" in answers(out)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -79,8 +87,9 @@ def test_the_lesson_prints_every_loss_twice(tmp_path):
         (["--hidden", "0"], "--hidden must be from 1 to 10000, got 0"),
         (["--epochs", "1"], "--epochs must be from 2 to 100000, got 1"),
         (["--batch-size", "-3"], "--batch-size must be from 2 to 10000, got -3"),
-        (["--learning-rate", "0"], "--learning-rate must be a finite number above 0, got 0.0"),
-        (["--learning-rate", "nan"], "--learning-rate must be a finite number above 0, got nan"),
+        (["--learning-rate", "0"], "--learning-rate must be above 0 and at most 1e+06, got 0.0"),
+        (["--learning-rate", "1e7"], "--learning-rate must be above 0 and at most 1e+06, got 10000000.0"),
+        (["--learning-rate", "nan"], "--learning-rate must be above 0 and at most 1e+06, got nan"),
     ],
 )
 def test_mistakes_get_a_sentence(words, sentence, tmp_path):
