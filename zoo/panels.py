@@ -66,8 +66,11 @@ def two_pmfs(axes, title, names, values, first, second):
 def two_cdfs(axes, title, names, values, probabilities, cdf):
     """Draw the steps of a discrete cdf, and a continuous one at them, but for the last thousandths."""
     shown = (cdf > 1e-3) & (cdf < 1 - 1e-3)
-    axes.step(values[shown], np.cumsum(probabilities)[shown], where="post", color="C0", label=names[0])
-    axes.plot(values[shown], cdf[shown], ".", color="C1", markersize=5, label=names[1])
+    after = np.cumsum(probabilities)[shown]
+    before = after[:1] - probabilities[shown][:1]
+    axes.step(np.append(values[shown][:1], values[shown]), np.append(before, after), "C0", where="post", label=names[0])
+    few = shown.sum() <= MOST_BARS
+    axes.plot(values[shown], cdf[shown], "." if few else "--", color="C1", markersize=5, label=names[1])
     axes.set(title=title, xlabel="x", ylabel="P(X <= x)")
     axes.legend()
 
