@@ -48,11 +48,15 @@ def check(config, **ranges):
 
 
 def import_quietly():
-    """Import TensorFlow and TensorFlow Probability, and look for GPUs, without the notices that these print."""
+    """Import TensorFlow and TensorFlow Probability, and look for GPUs, without the notices that these print.
+
+    Nor does TensorFlow warn from then on that it traces a function again for each new shape: lessons have many shapes.
+    """
     with runner.quiet():
         import tensorflow as tf
         import tensorflow_probability as tfp
 
+        tf.get_logger().setLevel("ERROR")
         tf.config.list_physical_devices("GPU")
         return tfp.distributions
 

@@ -46,6 +46,17 @@ def test_the_largest_seed_is_taken_by_lessons_that_count_on_from_it(name, tmp_pa
     assert code == 0, err
 
 
+def test_tensorflow_does_not_warn_of_a_lesson_s_many_shapes(caplog):
+    lesson.import_quietly()
+
+    import tensorflow as tf
+
+    double = tf.function(lambda x: 2 * x)
+    for length in range(12):
+        double(np.zeros(length))
+    assert "retracing" not in caplog.text
+
+
 def test_a_lesson_has_three_questions_and_a_new_folder(tmp_path, capsys):
     first = lesson.Lesson("sums", tmp_path / "new")
     with pytest.raises(ValueError, match="exists"):
