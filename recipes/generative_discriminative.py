@@ -90,7 +90,8 @@ def run(config):
             generative       p(x, y) = p(y) prod_d p(x_d | y),    p(y | x) = p(x, y) / sum_k p(x, y=k)
         Here the generative ones are naive Bayes with black and white pixels (Bernoulli) and with grey ones (Gaussian).
         The others are scikit-learn's and see grey pixels: logistic regression, a support vector machine with a Gaussian
-        kernel, the five nearest neighbours, a decision tree, and a net with one hidden layer of 64 units.""")
+        kernel, the five nearest neighbours (fewer where a class has fewer pictures), a decision tree, and a net with
+        one hidden layer of 64 units.""")
     teach_the_curve(teacher, config, (x, y), test)
     teach_calibration(teacher, config, train, test)
     teach_outliers(teacher, config, train, test)
@@ -283,10 +284,10 @@ def teach_calibration(teacher, config, train, test):
             panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, **words)
     sure = said[BERNOULLI].max(axis=1) > 0.99
     right = (said[BERNOULLI].argmax(axis=1) == test[1])[sure]
+    kept = f", where fewer than {0.01 * sure.sum():.1f} were to be expected if it kept its word" if sure.any() else ""
     teacher.ask(
         "For how many test pictures is Bernoulli naive Bayes surer than 99 %, and how many of them are wrong?",
-        f"For {sure.sum()} of {len(sure)}; {(~right).sum()} are, where fewer than {0.01 * sure.sum():.1f} "
-        "were to be expected if it kept its word.",
+        f"For {sure.sum()} of {len(sure)}; {(~right).sum()} are{kept}.",
     )
 
 
