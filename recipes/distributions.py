@@ -386,7 +386,7 @@ def show_fits(config):
     expected = len(x) * (1 - float(FAMILIES[best.name].cdf(rare, **best.parameters)))
     speak.ask(
         f"By the best law, what is passed in at most one case of 1,000? The largest of the column is {x.max():g}.",
-        f"{rare:.6g}; in {len(x):,} numbers {expected:.3g} larger ones are expected, and there are "
+        f"{rare:.6g}; in {len(x):,} numbers {round(expected, 9):.3g} larger ones are expected, and there are "
         f"{int((x > rare).sum())}.",
     )
     favourite, next_one = held_out[:2]

@@ -149,7 +149,7 @@ class Family:
         right = np.clip(np.asarray(x, np.float64) + 0.5, low, high)[:, None]
         heights = self.log_prob(left + (right - left) * (points + 1.0) / 2.0, **parameters)  # (N, 24)
         mass = (self.cdf(right, **parameters) - self.cdf(left, **parameters))[:, 0]
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore"):
             logs = heights + np.log(weights * (right - left) / 2.0)
             return np.where(mass > 1e-6, np.log(mass), np.logaddexp.reduce(logs, axis=1))
 
