@@ -108,12 +108,12 @@ def run(config):
 
 def check(config):
     """Refuse settings that are out of range, before anything is loaded or written."""
+    from zoo.probability import naive_bayes
+
     lesson.check(config, train_pictures=100, test_pictures=10)
+    lesson.check(config, pseudo_count=(naive_bayes.LEAST_COUNT, 1e10), smoothing=(1e-20, 1e10))
     if not 0 <= config.threshold < 1:
         raise ValueError(f"--threshold must be 0 or more and less than 1, got {config.threshold}")
-    for name in ("pseudo_count", "smoothing"):
-        if not 0 < getattr(config, name) < float("inf"):
-            raise ValueError(f"--{name.replace('_', '-')} must be positive, got {getattr(config, name)}")
 
 
 def flat(split):

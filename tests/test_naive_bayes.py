@@ -104,6 +104,13 @@ def test_gaussian_is_that_of_scikit_learn(grey, smoothing):
     np.testing.assert_allclose(naive_bayes.posterior(joint), theirs.predict_proba(x[900:]), atol=1e-6)
 
 
+def test_the_least_pseudo_count_leaves_nothing_impossible():
+    """Beside 100,000 white pixels a smaller one would be lost, and a black one impossible."""
+    white = np.ones((100_000, 1))
+    model = naive_bayes.fit_bernoulli(white, np.zeros(100_000, int), 1, naive_bayes.LEAST_COUNT)
+    assert model.theta[0, 0] < 1 and np.isfinite(naive_bayes.linear_form(model)[1]).all()
+
+
 def test_samples_have_the_law_of_their_class(grey, black_and_white):
     bernoulli = naive_bayes.fit_bernoulli(*black_and_white, 10)
     drawn = naive_bayes.sample(bernoulli, 3, 4000, seed=5)
@@ -122,7 +129,7 @@ def test_samples_have_the_law_of_their_class(grey, black_and_white):
     ("call", "sentence"),
     [
         (lambda: naive_bayes.fit_bernoulli(X * 2, Y, 2), "x must be 0 or 1 everywhere"),
-        (lambda: naive_bayes.fit_bernoulli(X, Y, 2, 0), "the pseudo-count must be positive, got 0"),
+        (lambda: naive_bayes.fit_bernoulli(X, Y, 2, 0), "the pseudo-count must be at least 1e-10, got 0"),
         (lambda: naive_bayes.fit_bernoulli(X, Y, 3), "class 2 of 0 to 2 has no picture"),
         (lambda: naive_bayes.fit_gaussian(X, Y, 2, -1), "the smoothing must be 0 or more, got -1"),
         (lambda: naive_bayes.fit_gaussian(X, Y, 2, 0), "a pixel never changes within a class"),
@@ -162,13 +169,13 @@ def test_other_settings_have_other_answers(name, change, tmp_path):
     ("name", "words", "sentence"),
     [
         ("naive_bayes", ("--threshold", "1"), "--threshold must be 0 or more and less than 1, got 1.0"),
-        ("naive_bayes", ("--pseudo-count", "0"), "--pseudo-count must be positive, got 0.0"),
-        ("naive_bayes", ("--smoothing", "nan"), "--smoothing must be positive, got nan"),
+        ("naive_bayes", ("--pseudo-count", "0"), "--pseudo-count must be from 1e-10 to 10000000000.0, got 0.0"),
+        ("naive_bayes", ("--smoothing", "nan"), "--smoothing must be from 1e-20 to 10000000000.0, got nan"),
         ("naive_bayes", ("--test-pictures", "0"), "--test-pictures must be at least 10, got 0"),
         ("naive_bayes", ("--dataset", "folder:absent"), "there is no folder absent"),
         ("generative_discriminative", ("--sizes", "5", "100"), "--sizes must be at least 10, the number of classes"),
         ("generative_discriminative", ("--sizes", "10"), "one at least 20, got 10"),
-        ("generative_discriminative", ("--pseudo-count", "inf"), "--pseudo-count must be positive, got inf"),
+        ("generative_discriminative", ("--pseudo-count", "1e-300"), "--pseudo-count must be from 1e-10 to "),
         ("generative_discriminative", ("--repeats", "0"), "--repeats must be at least 1, got 0"),
         ("generative_discriminative", ("--bins", "0"), "--bins must be from 1 to 1000, got 0"),
     ],

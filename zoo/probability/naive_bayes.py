@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+LEAST_COUNT = 1e-10  # smaller pseudo-counts are lost beside the pictures: theta would be 1, a black pixel impossible
 CHUNK = 200  # pictures whose (pictures, classes, pixels) log-probabilities are held at once
 
 
@@ -52,19 +53,19 @@ def fit_bernoulli(x, y, classes, pseudo_count=1.0):
         x: (N, D) of 0 and 1.
         y: integers (N,) in 0 .. classes - 1.
         classes: K; each needs a picture.
-        pseudo_count: a > 0, so that nothing that was not seen is impossible.
+        pseudo_count: a, `LEAST_COUNT` or more, so that nothing that was not seen is impossible.
 
     Returns:
         `Bernoulli`.
 
     Raises:
-        ValueError: x has other values than 0 and 1, a class has no picture, or the pseudo-count is not positive.
+        ValueError: x has other values than 0 and 1, a class has no picture, or the pseudo-count is too small.
     """
     x, log_prior, members = _by_class(x, y, classes)
     if not np.isin(x, (0.0, 1.0)).all():
         raise ValueError("x must be 0 or 1 everywhere: compare the pixels with a threshold first")
-    if not pseudo_count > 0:
-        raise ValueError(f"the pseudo-count must be positive, got {pseudo_count}")
+    if not pseudo_count >= LEAST_COUNT:
+        raise ValueError(f"the pseudo-count must be at least {LEAST_COUNT:g}, got {pseudo_count}")
     theta = [(x[each].sum(axis=0) + pseudo_count) / (each.sum() + 2 * pseudo_count) for each in members]
     return Bernoulli(log_prior, np.stack(theta))
 
