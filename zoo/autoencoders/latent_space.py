@@ -12,7 +12,7 @@ https://arxiv.org/abs/1509.00519, section 5.2):
 
     A_u = Cov_x( E_{u ~ q(u|x)}[u] ) > 0.01
 
-Attribute vectors are differences of means (Larsen et al. 2015, https://arxiv.org/abs/1512.09300, section 4.2).
+Attribute vectors are differences of means (Larsen et al. 2015, https://arxiv.org/abs/1512.09300, section 4.1.1).
 """
 
 import os
@@ -109,7 +109,7 @@ def attribute_vectors(latents, values, names):
     Returns:
         Name -> float32 (D,); an attribute without examples on both sides is left out.
     """
-    is_trait = [set(np.unique(column)) <= {0.0, 1.0} for column in values.T]
+    is_trait = [set(np.unique(column)) == {0.0, 1.0} for column in values.T]  # a constant is none
     no_trait = ~np.any(values[:, is_trait] > 0.5, axis=1)
     vectors = {}
     for name, column, trait in zip(names, values.T, is_trait, strict=True):
@@ -230,8 +230,10 @@ def draw_plane(path, decode, latents, side=16):
 def draw_scatter(path, latents, labels, class_names):
     """Write a scatter plot of latent vectors (N, D) on the plane of `principal_axes`, a colour a class."""
     mean, axes_of_plane = principal_axes(latents)
-    lengths = np.linalg.norm(axes_of_plane, axis=1)
-    points = (np.asarray(latents)[:MOST_POINTS] - mean) @ (axes_of_plane / lengths[:, None]).T  # (N, 2)
+    two = latents.shape[1] == 2
+    lengths = np.linalg.norm(axes_of_plane, axis=1, keepdims=True)
+    directions = np.eye(2) if two else axes_of_plane / np.maximum(lengths, 1e-12)  # 0 where nothing varies
+    points = (np.asarray(latents)[:MOST_POINTS] - (0.0 if two else mean)) @ directions.T  # (N, 2)
     labels = np.asarray(labels)[:MOST_POINTS]
     figure = _figure((7.0, 5.4))
     axes = figure.subplots()
@@ -251,7 +253,6 @@ def draw_scatter(path, latents, labels, class_names):
         placed.append((x, y))
         box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
         axes.text(x, y, name, fontsize=8, ha="center", va="center", bbox=box)
-    two = latents.shape[1] == 2
     axes.set_title("Latent vectors of test pictures" + ("" if two else ", on the plane of most variance"))
     axes.set_xlabel("first latent" if two else "first principal axis")
     axes.set_ylabel("second latent" if two else "second principal axis")
