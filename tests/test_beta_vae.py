@@ -128,6 +128,9 @@ def test_sprites_have_their_factors():
     np.testing.assert_array_equal(sprites.draw(of(down=1))[0, ..., 0], np.roll(base, -2, axis=0))
     assert sprites.draw(of(size=2)).sum() > base.sum()
     assert sprites.draw(of(grey=1)).max() == 185 and base.max() == 255
+    by_hand = {0: [0, 0, 128, 255, 255, 255, 128, 0, 0], 3: [153, 255, 255, 255, 255, 255, 255, 255, 153]}
+    for size, row in by_hand.items():  # radius 2 and 4.1 around (7, 7), half a pixel wide at the rim
+        np.testing.assert_array_equal(sprites.draw(of(size=size))[0, 7, 3:12, 0], row)
     square = sprites.draw(of(form=1))[0, ..., 0]
     assert square.sum() > base.sum() and np.ptp(square[5:10, 5:10]) == 0  # 2.7 pixels around (7, 7)
 
@@ -139,6 +142,8 @@ def test_sprites_are_all_there_once():
     np.testing.assert_array_equal(np.sort(numbers), np.arange(1536))
     for split in splits:
         np.testing.assert_array_equal(split.images, sprites.draw(sprites.factors(split.labels)))
+        for factor, count in enumerate(sprites.FACTORS.values()):  # mixed: each split has every value
+            assert set(sprites.factors(split.labels)[:, factor]) == set(range(count))
     assert len({picture.tobytes() for split in splits for picture in split.images}) == 1536
     assert data.image_shape == (16, 16, 1)
 
@@ -167,6 +172,39 @@ def test_score_is_one_for_a_latent_a_factor_and_chance_for_noise():
     assert disentanglement.score(noise, plain, factors) < 0.4
     assert disentanglement.score(collapsed, plain, factors) == 0.25
     assert 0.65 < disentanglement.score(blind, plain, factors) < 0.95  # one factor is missing
+
+
+def test_score_does_not_care_how_wide_a_latent_is():
+    random = np.random.default_rng(0)
+
+    def encode(values):  # noisy: what is fixed is not without variance, and the third has least of it
+        return (values + 0.3 * random.standard_normal(values.shape)) * [1.0, 20.0, 0.1]
+
+    assert disentanglement.score(encode, plain, (6, 6, 6)) == 1
+
+
+def test_each_vote_fixes_one_factor_at_a_value_that_is_drawn():
+    drawn = []
+
+    def draw(values):
+        drawn.append(values)
+        return values
+
+    disentanglement.score(plain, draw, (6, 6, 6), samples=8, votes=30)
+    votes = drawn[0].reshape(60, 8, 3)
+    for factor in range(3):
+        fixed = votes[factor::3, :, factor]  # the factors take turns
+        assert np.ptp(fixed, axis=1).max() == 0 and set(fixed[:, 0]) == set(range(6))
+        assert np.ptp(np.delete(votes[factor::3], factor, axis=2), axis=1).min() > 0  # all others vary
+
+
+def test_score_is_of_other_votes_than_the_latents_were_named_by():
+    random = np.random.default_rng(0)
+
+    def many(values):  # so many that nearly every vote is for another one
+        return random.standard_normal((len(values), 500))
+
+    assert disentanglement.score(many, plain, (4, 4, 4, 4), samples=8, votes=40) < 0.6
 
 
 def test_score_falls_when_two_latents_share_two_factors():

@@ -69,6 +69,7 @@ def test_attributes_of_pictures_are_found_again():
     np.testing.assert_allclose(vectors["sleeves"], [2, 0, 0], atol=0.05)  # shoes, which have none, are not in it
     np.testing.assert_allclose(vectors["footwear"], [7, 0, 4], atol=0.05)
     np.testing.assert_allclose(vectors["brightness"], [0, 2 / 3, 0], atol=0.25)  # upper third minus lower third
+    assert vectors["brightness"][1] == pytest.approx(2 / 3, abs=0.03)
     nobody = latent_space.attribute_vectors(latents, values * [1, 0, 1], names)
     assert nobody.keys() == {"brightness", "footwear"}
     white = latent_space.attribute_vectors(latents, np.stack([0 * brightness + 1, sleeves, shoe], axis=1), names)
@@ -88,6 +89,7 @@ def test_plane_follows_the_variance():
     np.testing.assert_allclose(grid[2, 2], mean, atol=1e-4)  # the middle
     np.testing.assert_allclose(grid[2, 4], mean + edge * axes[0], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(grid[0, 2], mean + edge * axes[1], rtol=1e-4, atol=1e-4)  # up is more
+    np.testing.assert_allclose(grid[2, 3], mean + stats.norm.ppf(0.735) * axes[0], rtol=1e-4, atol=1e-4)
     two = latents[:, :2]
     np.testing.assert_allclose(latent_space.principal_axes(two)[1], np.diag(two.std(axis=0, ddof=1)))
 
