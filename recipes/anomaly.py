@@ -149,10 +149,11 @@ def load(config):
     if len(data.class_names) < 2:
         raise ValueError(f"{data.title} has one class: there is nothing to leave out")
     names = config.leave_out or data.class_names
-    unknown = [name for name in names if name not in data.class_names]
-    if unknown:
-        raise ValueError(f"{data.title} has no class {unknown[0]!r}: there are {', '.join(data.class_names)}")
     for name in names:
+        if name not in data.class_names:
+            raise ValueError(f"{data.title} has no class {name!r}: there are {', '.join(data.class_names)}")
+        if names.count(name) > 1:
+            raise ValueError(f"--leave-out has {name!r} more than once")
         if any(data.class_names.index(name) not in split.labels for split in (data.validation, data.test)):
             raise ValueError(f"{data.title}: no {name!r} among the validation or among the test pictures")
     if config.ship not in (None, *names):
@@ -377,9 +378,7 @@ def ship(detector, method, threshold, config, data, folder):
     """Export a detector, score every file of it on the test split, and publish it when that is asked for."""
     from zoo import anomaly_export, export, hardware, tables
 
-    settings = asdict(config)
-    for option in ("folder", "publish", "force"):
-        del settings[option]
+    settings = {name: value for name, value in asdict(config).items() if name not in ("folder", "publish", "force")}
     machine = {"precision": config.precision, "machine": hardware.machine()}
     card = {
         "name": f"anomaly_{data.name}",

@@ -187,6 +187,7 @@ def test_a_class_that_is_too_rare_to_be_tested_gets_a_sentence(tmp_path):
     [
         (["--leave-out", "11"], "handwritten digits (8x8) has no class '11': there are 0, 1, 2"),
         (["--leave-out", "1", "2", "--ship", "3"], "--ship must be a class that is left out (1, 2), got '3'"),
+        (["--leave-out", "1", "2", "1"], "--leave-out has '1' more than once"),
         (["--dataset", "flows", "--leave-out", "1"], "flows has anomalies of its own"),
         (
             ["--dataset", "flows", "--precision", "mixed_bfloat16"],

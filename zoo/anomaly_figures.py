@@ -77,7 +77,7 @@ def _finish(panels, used, x, y):
 
 
 def draw_extremes(panels, cases, method, pictures, strange, shown=8):
-    """Draw for each left-out class its pictures with the highest and the lowest scores, and the worst false alarms.
+    """Draw for each left-out class its pictures of highest and of lowest score, and the ordinary ones of highest.
 
     Args:
         panels: array of matplotlib axes (cases, 3).
@@ -87,7 +87,7 @@ def draw_extremes(panels, cases, method, pictures, strange, shown=8):
         strange: for each case bool (N,): which pictures are of its class.
         shown: pictures on each of the axes.
     """
-    titles = ("left out, highest scores: found", "left out, lowest: missed", "ordinary, highest: false alarms")
+    titles = ("left out, highest scores", "left out, lowest scores", "ordinary, highest scores")
     for axes, title in zip(panels[0], titles, strict=True):
         axes.set_title(title)
     for row, case, of_class in zip(panels, cases, strange, strict=True):
