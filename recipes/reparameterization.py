@@ -106,12 +106,16 @@ def run(config):
     speaker.section("3. The noise, in closed form")
     score_variance = float(maths.score_function_variance(*one)[0])
     trick_variance = float(maths.reparameterised_variance(one[1])[0])
+    least = abs(config.mean - config.target) / 15**0.25  # where d^4 / sigma^2 + 15 sigma^2 is
+    narrow = "So does the second here, where d = 0, but it stays 15/4 times as large."
+    if least > 0:
+        narrow = f"The second is least at sigma = |d| / 15^(1/4) = {least:.3g}. In a narrower q sigma in the denominator decides: the slope of log q is steep, and f(z) weighs it by nearly the same number on both sides. The average of two large numbers with opposite signs is where the noise comes from."  # noqa: E501
     speaker.say(
         f"""
         With d = mu - a the variances of the estimates for mu are
             reparameterised:  4 sigma^2                              = {trick_variance:.4g}
             score function:   d^4 / sigma^2 + 14 d^2 + 15 sigma^2    = {score_variance:.4g}
-        The first falls with sigma: a narrow q samples nearly the same slope each time. The second has sigma in the denominator: a narrow q makes the slope of log q steep, while f(z) weighs it by nearly the same large number on both sides. The average of two large numbers with opposite signs is where the noise comes from.
+        The first falls with sigma: a narrow q samples nearly the same slope each time. {narrow}
         Any constant b may be taken off f(z), since the slope of log q is 0 on average. The best b is {float(maths.best_baseline(*one)[0]):.4g} here and leaves a variance of {float(maths.score_function_variance(*one, maths.best_baseline(*one))[0]):.4g}."""  # noqa: E501
     )
     many = {count: [np.repeat(each, count) for each in one] for count in config.dimensions}

@@ -81,6 +81,22 @@ def test_descent_reaches_the_target_and_the_trick_is_less_noisy():
     assert curves["reparameterised"][-50:].mean() < 0.5 * curves["score function"][-50:].mean()
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "The second is least at sigma = |d| / 15^(1/4) = 1.02. In a narrower q"),
+        (["--mean", "3"], "So does the second here, where d = 0, but it stays 15/4 times as large."),
+    ],
+)
+def test_what_is_said_of_a_narrow_q_follows_the_settings(words, sentence, tmp_path):
+    code, out, err = run(tmp_path, "reparameterization", "--preset", "smoke", *words)
+    assert code == 0 and sentence in " ".join(out.split()), err
+    widths = np.linspace(0.9, 1.1, 201)
+    noise = [maths.score_function_variance([1.0], [width], [3.0])[0] for width in widths]
+    assert widths[np.argmin(noise)] == pytest.approx(1.016, abs=1e-3)
+    assert maths.score_function_variance([3.0], [0.5], [3.0])[0] == 15 / 4 * maths.reparameterised_variance([0.5])[0]
+
+
 def test_answers_move_with_the_settings(tmp_path):
     answers = []
     for words in ([], ["--scale", "1.0"]):
