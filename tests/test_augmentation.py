@@ -2,6 +2,7 @@
 
 import json
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ from PIL import Image
 
 from recipes import augmentation
 from zoo.datasets import images
+from zoo.gans import cgan
 
 TINY = augmentation.PRESETS["smoke"]
 
@@ -24,8 +26,16 @@ def test_few_pictures_are_as_many_of_each_class_and_others_for_each_seed(digits)
     assert len({image.tobytes() for image in few.images}) == 70
 
 
-def test_classifier_learns_from_all_parts():
+def test_classifier_learns_from_all_parts(monkeypatch):
     """Two classes told apart by brightness: one is in the first part only, the other in the second only."""
+    shapes = []
+    fit = keras.Model.fit
+
+    def watched(model, batches, **options):
+        shapes.append(tuple(batches.element_spec[0].shape)[1:] + tuple(next(iter(batches))[1].shape))
+        return fit(model, batches, **options)
+
+    monkeypatch.setattr(keras.Model, "fit", watched)
     dark, bright = (np.full((8, 8, 8, 1), value, np.float32) for value in (-0.9, 0.9))
     parts = [(dark, np.zeros(8, np.int64)), (bright, np.ones(8, np.int64))]
     config = augmentation.Config(classifier_steps=60, classifier_width=4, batch_size=8)
@@ -34,6 +44,8 @@ def test_classifier_learns_from_all_parts():
         logits = model(tf.constant(np.concatenate([dark, bright])), training=False).numpy()
         assert np.all(logits.argmax(axis=1) == np.repeat([0, 1], 8))
         assert any("translation" in layer.name for layer in model.layers) == moved
+    augmentation.train_classifier(parts[:1], 2, config, seed=0, moved=False)
+    assert shapes == [(8, 8, 1, 8)] * 3  # a step has as many pictures, whatever they are
 
 
 def test_generator_is_trained_on_the_few_pictures_alone(digits, monkeypatch):
@@ -46,13 +58,16 @@ def test_generator_is_trained_on_the_few_pictures_alone(digits, monkeypatch):
         return training_batches(split, *arguments)
 
     monkeypatch.setattr(images, "training_batches", watched)
+    made = []
+    monkeypatch.setattr(cgan, "CGAN", lambda CGAN=cgan.CGAN, **settings: made.append(CGAN(**settings)) or made[0])
     config = augmentation.Config(per_class=4, generator_steps=2, generator_width=4, batch_size=32)
     draw = augmentation.train_generator(few, 10, config, 0)
     assert len(seen) == 1 and seen[0] is few
-    seeds, labels = np.arange(20), np.tile(np.arange(10), 2)
+    seeds, labels = np.arange(520), np.tile(np.arange(10), 52)
     pictures = draw(seeds, labels)
-    assert pictures.shape == (20, 8, 8, 1) and np.abs(pictures).max() <= 1
-    np.testing.assert_array_equal(draw(seeds, labels), pictures)
+    assert pictures.shape == (520, 8, 8, 1) and np.abs(pictures).max() <= 1
+    z = np.random.default_rng(0).standard_normal((520, 32)).astype(np.float32)
+    np.testing.assert_allclose(pictures, made[0].generator_average([z, labels]), atol=1e-5)
 
 
 def test_summary_by_hand():
@@ -87,6 +102,7 @@ def test_the_exported_generator_draws_what_it_is_asked_for():
     ink = (pictures > 0).mean(axis=(1, 2, 3))
     assert pictures.shape == (4, 28, 28, 1)
     assert ink[:2].max() < ink[2:].min()  # a one has less ink than a zero
+    assert np.abs(pictures[0] - pictures[1]).max() > 0.1  # another seed
 
 
 @pytest.mark.parametrize(

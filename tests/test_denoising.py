@@ -7,9 +7,11 @@ import pytest
 import tensorflow as tf
 from command import only_run, run
 from PIL import Image
+from skimage import filters
 
 from edge import cards, runtime
-from zoo.datasets import corruptions, images
+from recipes import denoising
+from zoo.datasets import corruptions, images, pairs
 
 GREY = np.full((40, 20, 20, 1), 0.2, np.float32)
 
@@ -74,11 +76,11 @@ def test_kinds_take_turns_and_speckle_is_not_among_them():
 def test_pipeline_damages_anew_each_time_and_repeats_itself_when_resumed(digits):
     few = images.Split(digits.images[:16], digits.labels[:16])
 
-    def pairs(first_epoch, seed=5):
+    def batches(first_epoch, seed=5):
         clean = images.training_batches(few, 8, 4, first_epoch)
         return list(corruptions.training_batches(clean, seed, 2 * first_epoch).take(4).as_numpy_iterator())
 
-    first, resumed, other = pairs(0), pairs(1), pairs(0, seed=6)
+    first, resumed, other = batches(0), batches(1), batches(0, seed=6)
     for (damaged, clean), (again, same) in zip(first[2:], resumed[:2], strict=True):
         np.testing.assert_array_equal(damaged, again)
         np.testing.assert_array_equal(clean, same)
@@ -90,6 +92,47 @@ def test_pipeline_damages_anew_each_time_and_repeats_itself_when_resumed(digits)
     assert {picture.tobytes() for _, clean in first for picture in clean} <= originals
     spec = corruptions.training_batches(images.training_batches(few, 8, 4), 5).element_spec
     assert spec[0] == tf.TensorSpec((8, 8, 8, 1), tf.float32)
+
+
+def test_strength_is_drawn_for_each_picture_from_half_to_one_and_a_half():
+    grey = images.Split(np.full((64, 20, 20, 1), 128, np.uint8), np.zeros(64, np.int64))
+    batches = corruptions.training_batches(images.training_batches(grey, 63, 0), 5).take(12).as_numpy_iterator()
+    occluded = np.concatenate([damaged[2::3] != clean[2::3] for damaged, clean in batches])  # kinds take turns
+    sides = {round(np.sqrt(covered)) for covered in occluded.sum(axis=(1, 2, 3))}
+    assert sides == set(range(4, 12))  # 0.36 of 20 pixels, half to one and a half times
+
+
+def test_filters_are_chosen_on_validation_pictures():
+    random = np.random.default_rng(0)
+    clean = np.full((4, 16, 16, 1), 60, np.uint8)
+    clean[:, 4:12, 4:12] = 200
+
+    def damage(share):
+        salt = random.random(clean.shape)
+        return pairs.Pairs(np.where(salt < share, np.where(salt < share / 2, 0, 255), clean).astype(np.uint8), clean)
+
+    weak, strong = damage(0.02), damage(0.4)
+    medians = {
+        side: np.stack([filters.median(source[..., 0], np.ones((side, side))) for source in strong.sources])[..., None]
+        for side in (3, 5)
+    }
+    errors = {side: np.mean(np.square(made - clean.astype(float))) for side, made in medians.items()}
+    assert errors[5] < errors[3]  # what suits the pictures is not what suits those that the choice is made on
+    made = denoising._filter(weak, strong)
+    assert made.keys() == {"median", "non-local means"}
+    np.testing.assert_array_equal(images.to_uint8(made["median"]), medians[3])
+    made = denoising._filter(strong, strong)
+    np.testing.assert_array_equal(images.to_uint8(made["median"]), medians[5])
+    assert all(pictures.dtype == np.float32 and np.abs(pictures).max() <= 1 for pictures in made.values())
+
+
+def test_test_pictures_are_damaged_in_every_way_and_otherwise_than_validation_pictures(digits):
+    test, validation = (denoising._damaged(digits.images[:6], seed) for seed in (2, 3))
+    assert test.keys() == corruptions.KINDS.keys()
+    for kind, damaged in test.items():
+        np.testing.assert_array_equal(damaged.targets, digits.images[:6])
+        assert damaged.sources.dtype == np.uint8 and np.any(damaged.sources != validation[kind].sources)
+        assert np.any(damaged.sources != damaged.targets), kind
 
 
 @pytest.mark.slow
