@@ -58,11 +58,12 @@ def run(config):
     points, held_out, names, truth = load(config)
     gm.check(points, max(config.components, config.most))
     ridge = config.ridge * float(np.var(points, axis=0).mean())
+    start = gm.first_guess(points, config.components, config.seed, ridge)
+    mixtures, likelihoods = gm.fit(points, start, config.iterations, ridge=ridge)  # it may collapse: nothing is written
     speaker = lesson.Lesson("gaussian_mixture", config.folder)
     tell_model(speaker, config, points, held_out, names)
-    start = gm.first_guess(points, config.components, config.seed)
     tell_one_step(speaker, points, start)
-    mixtures, likelihoods = tell_em(speaker, config, points, start, ridge, names)
+    tell_em(speaker, points, mixtures, likelihoods, names)
     tell_scikit_learn(speaker, config, points, mixtures, likelihoods, ridge)
     best, fits = choose(speaker, config, points, held_out, ridge)
     tell_danger(speaker, config, points, held_out, mixtures[-1])
@@ -169,14 +170,11 @@ def tell_one_step(speaker, points, start):
     speaker.say(f"\nThe log-likelihood ln p(X) rises from {before:.2f} to {gm.e_step(points, after)[1]:.2f}.")
 
 
-def tell_em(speaker, config, points, start, ridge, names):
-    """All steps, and that the likelihood never falls; returns what `fit` does."""
+def tell_em(speaker, points, mixtures, likelihoods, names):
+    """All steps, and that the likelihood never falls."""
     import numpy as np
 
-    from zoo.probability import gaussian_mixture as gm
-
     speaker.section("3. Again and again")
-    mixtures, likelihoods = gm.fit(points, start, config.iterations, ridge=ridge)
     last = len(likelihoods) - 1
     shown = [index for index in SHOWN if index < last] + [last]
     rows = {f"after {index} steps": {"ln p(X)": f"{likelihoods[index]:.3f}"} for index in shown}
@@ -196,7 +194,6 @@ def tell_em(speaker, config, points, start, ridge, names):
             panel.axis("off")
         title = "A point has the colour of the Gaussian most responsible. Ellipses: 1 and 2 standard deviations"
         axes[0, 0].figure.suptitle(title)
-    return mixtures, likelihoods
 
 
 def draw_mixture(panel, points, mixture, names):
@@ -272,11 +269,15 @@ def choose(speaker, config, points, held_out, ridge):
             BIC = -2 ln p(X) + parameters ln N,   parameters = K - 1 + K D + K D (D + 1) / 2""")
     fits, histories, rows = {}, {}, {}
     for k in range(1, config.most + 1):
-        mixture, likelihood, histories[k] = gm.fit_best(points, k, config.starts, config.iterations, ridge)
+        rows[f"K = {k}"] = {"parameters": gm.parameters(k, points.shape[1])}
+        try:
+            mixture, likelihood, histories[k] = gm.fit_best(points, k, config.starts, config.iterations, ridge)
+        except ValueError:
+            rows[f"K = {k}"]["fitted to"] = "no start lasted"
+            continue
         unseen = gm.e_step(held_out, mixture)[1] / len(held_out)
         fits[k] = mixture, likelihood, gm.bic(likelihood, k, points), unseen
-        rows[f"K = {k}"] = {
-            "parameters": gm.parameters(k, points.shape[1]),
+        rows[f"K = {k}"] |= {
             "fitted to": round(likelihood / len(points), 3),
             "... worst start": round(min(each[-1] for each in histories[k]) / len(points), 3),
             "held out": round(unseen, 3),
@@ -321,11 +322,18 @@ def tell_danger(speaker, config, points, held_out, mixture):
             "held out": f"{gm.e_step(held_out, broken)[1]:.2f}",
         }
     growth = points.shape[1] / 2 * np.log(100)
-    speaker.table(f"ln p(X): a variance 100 times smaller adds D/2 ln 100 = {growth:.2f} in the end", rows)
+    title = f"ln p(X): a variance 100 times smaller adds D/2 ln 100 = {growth:.2f} in the end"
+    there = alike(points)
+    speaker.table(title + (f", for each of {there} equal points" if there > 1 else ""), rows)
     speaker.say("")
     speaker.say(f"""
         EM that stumbles into this would divide by a singular covariance; `fit` stops with a sentence.
-        A ridge, here {config.ridge:g} of the data's mean variance, is added to every variance and prevents it.""")
+        A ridge, added to every variance, prevents it; here it is {config.ridge:g} of the data's mean variance.""")
+
+
+def alike(points):
+    """How many points equal the first one, itself included: so many a spike on it makes likely."""
+    return int((points == points[0]).all(axis=1).sum())
 
 
 def tell_samples(speaker, config, points, mixture, names, truth):
@@ -346,10 +354,11 @@ def tell_samples(speaker, config, points, mixture, names, truth):
     )
     if truth is not None:
         ours, theirs = gm.e_step(points, mixture)[1], gm.e_step(points, truth)[1]
+        usual = "That the truth is beaten on the data that something else was fitted to is usual."
         speaker.say("")
         speaker.say(f"""
             The true mixture, of four Gaussians, gives the data ln p(X) = {theirs:.1f}, the fitted one {ours:.1f}.
-            That the truth is beaten on the data that something else was fitted to is usual.""")
+            {usual if ours > theirs else ""}""")
     with speaker.figure("samples", 1, 2, (8, 3.6)) as axes:
         for panel, cloud, title in zip(axes[0], (points, samples), ("data", "samples of the mixture"), strict=True):
             panel.plot(*cloud[:, :2].T, ".", markersize=3)
@@ -376,7 +385,7 @@ def ask(speaker, points, mixture, best, fits):
     )
     tiny = 1e-30
     missing = gm.e_step(points, mixture)[1] + 100 - gm.e_step(points, gm.spiked(points, mixture, tiny))[1]
-    exponent = np.log10(tiny) - 2 * missing / points.shape[1] / np.log(10)
+    exponent = np.log10(tiny) - 2 * missing / (alike(points) * points.shape[1]) / np.log(10)
     speaker.ask(
         "At which variance s does the spike of section 6 bring ln p(X) 100 above the mixture without it?",
         f"At s = 10^{exponent:.1f}: from there on the worst model has the best likelihood by a factor of e^100.",

@@ -6,6 +6,8 @@ from command import run
 from scipy import stats
 from sklearn import mixture as sklearn_mixture
 
+from recipes import gaussian_mixture as recipe
+from recipes import lesson
 from zoo.probability import gaussian_mixture as gm
 
 MIXTURE = gm.Mixture(
@@ -82,7 +84,19 @@ def test_the_mixture_is_found_again(points):
     np.testing.assert_allclose(fitted.weights[order], MIXTURE.weights, atol=0.06)
     np.testing.assert_allclose(fitted.means[order], MIXTURE.means, atol=0.25)
     np.testing.assert_allclose(fitted.covariances[order], MIXTURE.covariances, atol=0.9)
+    assert len({history[0] for history in histories}) == 3  # three starts, not one three times
     assert likelihood == max(history[-1] for history in histories) > gm.e_step(points, MIXTURE)[1]
+
+
+def test_a_first_guess_has_means_apart_in_any_unit(points):
+    guess = gm.first_guess(points, 3, seed=1)
+    np.testing.assert_allclose(guess.weights, np.full(3, 1 / 3))
+    np.testing.assert_allclose(guess.covariances, np.stack([np.cov(points.T, bias=True)] * 3))
+    units = np.array([1e6, 1e-3])
+    np.testing.assert_allclose(gm.first_guess(points * units, 3, seed=1).means, guess.means * units)
+    heap = np.concatenate([np.zeros((50, 2)), [[5.0, 0.0], [0.0, 5.0]]])  # most points are one
+    for seed in range(10):
+        assert len(np.unique(gm.first_guess(heap, 3, seed).means, axis=0)) == 3
 
 
 def test_fit_stops_when_it_stands_still(points):
@@ -119,6 +133,9 @@ def test_a_collapse_is_one_sentence_and_a_ridge_prevents_it():
         gm.fit(cloud, start)
     with pytest.raises(ValueError, match=r"none of 1 starts with 2 Gaussians lasted.*collapsed"):
         gm.fit_best(cloud, 2, starts=1)
+    far = gm.Mixture(start.weights, np.array([[0.0, 0.0], [1e3, 1e3]]), start.covariances)  # the second has no points
+    with pytest.raises(ValueError, match="Gaussian 2 of 2 has collapsed onto too few points"):
+        gm.fit(random.normal(size=(50, 2)), far)
     mixtures, _ = gm.fit(cloud, start, ridge=0.01)
     np.testing.assert_allclose(mixtures[-1].covariances[1], 0.01 * np.eye(2), atol=1e-6)
 
@@ -174,3 +191,32 @@ def test_the_lesson_takes_files_and_refuses_bad_ones(tmp_path):
     for number in ("1. ", "2. ", "3. "):  # other data, other answers
         first, second = (next(line for line in each.splitlines() if line.startswith(number)) for each in answers)
         assert first != second
+
+
+def test_a_collapse_writes_nothing_or_is_a_row_of_the_table(tmp_path):
+    random = np.random.default_rng(0)
+    line = random.normal(size=40)
+    cloud = np.concatenate([random.normal(size=(30, 2)), np.full((15, 2), 9.0), np.full((15, 2), -9.0)])
+    np.savetxt(tmp_path / "line.csv", np.stack([line, 2 * line], axis=1), delimiter=",")
+    np.savetxt(tmp_path / "cloud.csv", cloud, delimiter=",")
+    smoke = ("gaussian_mixture", "--preset", "smoke", "--ridge", "0", "--folder", "run")
+    code, out, err = run(tmp_path, *smoke, "--data", "file:line.csv")
+    assert code == 2 and out == "" and "has collapsed onto too few points" in err
+    assert not (tmp_path / "run").exists()
+    code, _, err = run(tmp_path, "gaussian_mixture", "--preset", "smoke", "--data", "file:line.csv")  # with a ridge
+    assert code == 0, err
+    code, out, err = run(tmp_path, *smoke, "--data", "file:cloud.csv", "--components", "1")
+    assert code == 0, err
+    assert [line.split()[3:] for line in out.splitlines() if line.startswith("K = 3")] == [
+        ["17", "no", "start", "lasted", "-", "-", "-"]
+    ]
+
+
+def test_the_spike_is_where_the_answer_says(points, tmp_path):
+    """Also when three points are alike, all of which a spike on one makes likely."""
+    for cloud in (points, np.concatenate([points[:1], points[:1], points])):
+        speaker = lesson.Lesson("spike", tmp_path / str(len(cloud)))
+        recipe.ask(speaker, cloud, MIXTURE, 1, {1: (MIXTURE, 0.0, 0.0, 0.0)})
+        exponent = float(speaker._questions[2][1].split("10^")[1].split(":")[0])
+        spiked = gm.e_step(cloud, gm.spiked(cloud, MIXTURE, 10**exponent))[1]
+        np.testing.assert_allclose(spiked - gm.e_step(cloud, MIXTURE)[1], 100, atol=0.5)

@@ -127,7 +127,8 @@ def _em_step(points, weights, means, covariances, ridge):
     joint = log_joint(points, weights, means, covariances)
     evidence = tf.reduce_logsumexp(joint, axis=1)
     moments = _m_step(points, tf.exp(joint - evidence[:, None]), ridge)
-    return moments, tf.reduce_sum(evidence), tf.linalg.eigvalsh(moments[2])[:, 0]
+    finite = tf.where(tf.math.is_finite(moments[2]), moments[2], 0.0)  # of a Gaussian without points they are NaN
+    return moments, tf.reduce_sum(evidence), tf.linalg.eigvalsh(finite)[:, 0]
 
 
 def fit(points, start, iterations=200, tolerance=1e-8, ridge=0.0):
@@ -154,7 +155,7 @@ def fit(points, start, iterations=200, tolerance=1e-8, ridge=0.0):
         now = mixtures[-1]
         moments, likelihood, variances = _em_step(constant, now.weights, now.means, now.covariances, ridge)
         likelihoods.append(float(likelihood))
-        healthy = variances.numpy() > least  # False for NaN also: a Gaussian without points has no mean
+        healthy = variances.numpy() > least
         if not healthy.all():
             raise ValueError(
                 f"Gaussian {int(np.argmin(healthy)) + 1} of {len(healthy)} has collapsed onto too few points, its "
@@ -184,7 +185,7 @@ def fit_best(points, components, starts, iterations=200, ridge=0.0):
     """
     runs, reason = [], None
     for seed in range(starts):
-        guess = first_guess(points, components, seed)
+        guess = first_guess(points, components, seed, ridge)
         try:
             runs.append(fit(points, guess, iterations, ridge=ridge))
         except ValueError as error:
@@ -221,7 +222,7 @@ def check(points, components):
     return points
 
 
-def first_guess(points, components, seed):
+def first_guess(points, components, seed, ridge=0.0):
     """A start for EM: means at different points, far from each other as a rule, the data's covariance, equal weights.
 
     The first mean is any point; each next one is drawn with a probability that grows with its squared distance from
@@ -231,6 +232,7 @@ def first_guess(points, components, seed):
         points: float (N, D).
         components: K, at most N.
         seed: integer.
+        ridge: added to every variance, as by `fit`: columns that say the same have a singular covariance.
 
     Returns:
         `Mixture`.
@@ -245,7 +247,7 @@ def first_guess(points, components, seed):
         if not nearest.any():
             raise ValueError(f"components must be at most {len(chosen)} (the different points there are)")
         chosen.append(int(random.choice(len(points), p=nearest / nearest.sum())))
-    covariance = np.atleast_2d(np.cov(points.T, bias=True))
+    covariance = np.atleast_2d(np.cov(points.T, bias=True)) + ridge * np.eye(points.shape[1])
     return Mixture(np.full(components, 1 / components), points[chosen], np.tile(covariance, (components, 1, 1)))
 
 
