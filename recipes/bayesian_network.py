@@ -100,7 +100,7 @@ def read(path):
         with open(path, encoding="utf-8") as file:
             try:
                 content = json.load(file)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"{path} is no network: {error}") from error
     if not isinstance(content, dict) or len(content) < 2:
         raise ValueError(f"{path} is no network: it must be an object with two variables or more, each by its name")

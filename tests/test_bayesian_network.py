@@ -11,6 +11,7 @@ from recipes import bayesian_network as recipe
 from zoo.probability import bayesian_network as networks
 
 EVIDENCE = {"wet_grass": "yes"}
+AB = ("n", "y")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,7 @@ def test_the_sprinkler_by_hand(sprinkler):
     ):
         np.testing.assert_allclose(posterior, by_hand, atol=1e-12)
         assert chance == pytest.approx(dry_wet + rain_wet, abs=1e-12)
+    assert networks.eliminate(sprinkler, "rain", EVIDENCE)[2] == 8  # clouds, sprinkler and rain, when one goes
 
 
 def test_the_joint_table_is_the_product_of_the_tables(grown):
@@ -122,6 +124,25 @@ def test_weights_are_the_probabilities_of_the_evidence(sprinkler):
     assert set(drawn["wet_grass"]) == {1} and set(drawn["cloudy"]) == {0} and len(set(drawn["rain"])) == 2
     wet = sprinkler["wet_grass"].table[drawn["sprinkler"], drawn["rain"], 1]
     np.testing.assert_allclose(weights, 0.5 * wet, rtol=1e-6)
+
+
+def test_what_samples_are_worth(sprinkler):
+    _, weights = networks.weighted_samples(sprinkler, {"wet_grass": 1}, 3000, seed=6)
+    weighed = networks.weigh(sprinkler, "rain", EVIDENCE, 3000, seed=6)
+    assert weighed.samples == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    assert 1500 < weighed.samples < 2900
+    walked = networks.walk(sprinkler, "rain", EVIDENCE, 20, 100, seed=6)
+    assert walked.samples == pytest.approx(np.min(walked.mean * (1 - walked.mean) / walked.error**2))
+
+
+def test_chains_that_cannot_move_stand_where_the_evidence_puts_them():
+    """b copies a, so that no single change is possible: the starts alone are what the estimate has."""
+    alarm = networks.Node(AB, ("b",), [[0.9, 0.1], [0.1, 0.9]])
+    copy = networks.Node(AB, ("a",), np.eye(2))
+    network = networks.make_network({"a": (AB, (), [0.5, 0.5]), "b": copy, "c": alarm})
+    estimate = networks.walk(network, "a", {"c": "y"}, 400, 2, seed=1)
+    assert estimate.error[1] == pytest.approx(np.sqrt(0.09 / 400), rel=0.3)
+    assert abs(estimate.mean[1] - 0.9) < 4 * estimate.error[1]
 
 
 def test_kept_samples_are_as_many_as_the_evidence_is_probable(sprinkler):
@@ -246,8 +267,6 @@ def test_the_tree_is_found_again():
 
 # --- bad input --------------------------------------------------------------------------------
 
-AB = ("n", "y")
-
 
 @pytest.mark.parametrize(
     ("nodes", "sentence"),
@@ -263,6 +282,7 @@ AB = ("n", "y")
         ({"a": (AB, (), [np.nan, 1])}, "the row of a must be"),
         ({"a": (AB, (), [[1, 0]])}, r"the table of a must have the shape \(2,\), got \(1, 2\)"),
         ({"a": (AB, (), ["x", "y"])}, "the table of a must be of numbers"),
+        ({"a": (AB, (), [10**400, 0])}, "the table of a must be of numbers"),
         ({"a": (AB, ("z",), [[1, 0]] * 2)}, "a has the parent 'z', but there are only a"),
         ({"a": (("y",), (), [1])}, "a must have two or more different states, got y"),
         ({"a": (("y", "y"), (), [1, 0])}, "two or more different states"),
@@ -296,6 +316,7 @@ def test_the_cycle_is_named():
         (("--network", "cycle.json", "--query", "a"), "the graph must have no cycle, got a -> b -> a"),
         (("--network", "broken.json"), "broken.json is no network: "),
         (("--network", "list.json"), "list.json is no network: "),
+        (("--network", "deep.json"), "deep.json is no network: "),
         (("--network", "one.json", "--query", "a"), "one.json is no network: it must be an object with two variables"),
         (("--evidence", "sprinkler=no", "sprinkler=yes"), "evidence must name each variable once, got sprinkler=no"),
         (("--samples", "1000000000"), "--samples must be from 100 to 1000000, got 1000000000"),
@@ -307,6 +328,7 @@ def test_bad_settings_are_one_sentence(tmp_path, words, sentence):
     (tmp_path / "cycle.json").write_text(json.dumps({"a": {**node, "parents": ["b"]}, "b": {**node, "parents": ["a"]}}))
     (tmp_path / "broken.json").write_text('{"a": ')
     (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
     (tmp_path / "half.json").write_text(json.dumps({"a": node, "b": node}))
     (tmp_path / "one.json").write_text(json.dumps({"a": {"states": AB, "table": [1, 0], "parents": []}}))
     code, out, err = run(tmp_path, "bayesian_network", *words)

@@ -94,7 +94,7 @@ def _checked(name, node, nodes):
     shape = tuple(len(each.states) for each in (*(nodes[parent] for parent in node.parents), node))
     try:
         table = np.asarray(node.table, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"the table of {name} must be of numbers, {shape} of them") from error
     if table.shape != shape:
         raise ValueError(f"the table of {name} must have the shape {shape}, got {table.shape}")
