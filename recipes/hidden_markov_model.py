@@ -115,7 +115,9 @@ def tell_forward(speaker, model, eaten):
         }
         for day in range(len(eaten))
     }
-    speaker.table("Computed as logarithms, for after some 600 days the numbers are too small for a computer", rows)
+    days = np.log(np.finfo(float).smallest_subnormal) / (evidence[0] / len(eaten))
+    title = f"Computed as logarithms, for after {days:.0f} days like these the numbers are too small for a computer"
+    speaker.table(title, rows)
     paths = hmm.every_path(model, eaten)[1]
     tfp = float(hmm.distribution(model, len(eaten)).log_prob(eaten))
     speaker.say("")

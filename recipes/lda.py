@@ -66,6 +66,9 @@ def run(config):
     """Write or fetch texts, find topics, compare with the truth and with scikit-learn."""
     check(config)
     texts, held_out, words, truth = load(config)
+    most = max((config.topics, *config.more_topics))
+    if most > len(texts):
+        raise ValueError(f"--topics and --more-topics must be at most {len(texts)} (the texts there are), got {most}")
     speaker = lesson.Lesson("lda", config.folder)
     tell_texts(speaker, texts, words, truth)
     topics, gamma = tell_fit(speaker, config, texts)
@@ -298,8 +301,8 @@ def tell_recovery(speaker, topics, gamma, words, truth):
     speaker.say("")
     speaker.say(f"""
         The numbers of the topics mean nothing, so each true one was given the nearest found one. A word
-        of two topics, as pitch (sport, music) or season (weather, kitchen), is in both: its meaning is
-        told by the words around it. The shares of a text are off by {error:.3f} on average.""")
+        of two topics, as pitch (sport, music) or season (weather, kitchen), can be in both: its meaning
+        is told by the words around it. The shares of a text are off by {error:.3f} on average.""")
     draw_topics(speaker, found[found_index], [names[i] for i in true_index], words)
     with speaker.figure("shares", 1, 1, (4.6, 4)) as axes:
         for index, (i, colour) in enumerate(zip(true_index, lesson.COLOURS, strict=False)):
@@ -348,7 +351,7 @@ def tell_perplexity(speaker, config, texts, held_out, topics, truth):
         "Perplexity of the unseen words, by the same procedure", {k: {"words": f"{v:.2f}"} for k, v in rows.items()}
     )
     scores = {config.topics: rows[f"found, {config.topics} topics"]}
-    for count in config.more_topics:
+    for count in set(config.more_topics) - {config.topics}:
         guess = lda.first_guess(texts, count, config.seed)
         scores[count] = score(lda.fit(texts, guess, config.alpha, config.eta, config.iterations)[0])
     scores = dict(sorted(scores.items()))

@@ -129,24 +129,25 @@ def tell_states(speaker, model, rows):
 
     speaker.section(f"2. What {model.states} states have become")
     shares, owners, kinds = separate(model, rows)
+    counts = np.bincount(rows.ravel(), minlength=len(ALPHABET))
+    seen = counts > 0
     table = {}
     for state in range(model.states):
         favourites = model.emissions[state].argsort()[::-1][:8]
         table[f"state {state + 1}"] = {
             "of the text": f"{shares[:, state].sum():.2f}",
             "emits most": " ".join(f"{show(letter)} {model.emissions[state, letter]:.2f}" for letter in favourites),
-            "owns": "".join(show(letter) for letter in range(len(ALPHABET)) if owners[letter] == state),
+            "owns": "".join(show(letter) for letter in np.flatnonzero(seen & (owners == state))),
         }
     speaker.table("A state owns a letter that it emits more often than the other states do (_ is the space)", table)
-    counts = np.bincount(rows.ravel(), minlength=len(ALPHABET))
     vowel = np.isin(list(ALPHABET), list(VOWELS))
     consonant = ~vowel & (np.arange(len(ALPHABET)) > 0)
-    right = kinds[owners] == vowel
-    found = f"{(right & vowel).sum()} of {vowel.sum()} vowels", f"{(right & consonant).sum()} of {consonant.sum()}"
+    right = (kinds[owners] == vowel) & seen
+    found = [f"{(right & each).sum()} of {(seen & each).sum()}" for each in (vowel, consonant)]
     share = (right * counts)[1:].sum() / counts[1:].sum()
     speaker.say("")
     speaker.say(f"""
-        {found[0]} are owned by a state of vowels, {found[1]} consonants by a state of consonants
+        {found[0]} vowels are owned by a state of vowels, {found[1]} consonants by a state of consonants
         (y counts as one); counted in the text, {share:.1%} of the letters are on the right side. The model
         was never told that there are vowels. It only had to guess what comes next, and letters that
         take turns are best kept apart.""")

@@ -58,6 +58,10 @@ def run(config):
 
     check(config)
     data = images.load(config.dataset, config.image_size, channels=1)
+    if min(data.image_shape[:2]) < 2:
+        raise ValueError(
+            f"the pictures of --dataset {config.dataset} must have sides of at least 2, got {data.image_shape}"
+        )
     if not 0 < white(data.train.images[:TRAINED_ON]).mean() < 1:
         raise ValueError(f"--dataset {config.dataset} must have black and white pixels: brighter than 127, and not")
     speaker = lesson.Lesson("markov_random_field", config.folder)
@@ -212,12 +216,14 @@ def tell_transition(speaker, config):
     (gibbs, gibbs_error), (metropolis, metropolis_error) = found["gibbs"][0], found["metropolis"][0]
     apart = np.abs(gibbs - metropolis) / np.maximum(np.hypot(gibbs_error, metropolis_error), tiny)
     off = np.abs(np.stack([gibbs, metropolis]) - torus) / np.maximum([gibbs_error, metropolis_error], tiny)
+    widest = np.maximum(gibbs_error, metropolis_error).argmax()
     text = [f"{np.median(each):.1f} (median; largest {each.max():.1f})" for each in (apart, off)]
     speaker.say("")
     speaker.say(f"""
         In units of their standard errors the samplers are {text[0]} apart,
         and {text[1]} from the exact energy of the torus. Near T_c a finite grid
-        rounds the sharp bend off, and chains forget slowly: there the error bars are widest.""")
+        rounds the sharp bend off, and chains forget slowly. The widest error bar is at T = {temperatures[widest]:g},
+        {abs(temperatures[widest] - critical):.2f} from T_c.""")
     fine = np.linspace(min(temperatures), max(temperatures), 300)
     with speaker.figure("transition", 1, 2, (10, 3.8)) as axes:
         axes[0, 0].plot(fine, mrf.yang_magnetisation(1 / fine), color=lesson.BLACK, label="infinite (Yang)")

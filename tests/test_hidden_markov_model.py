@@ -1,10 +1,12 @@
 """Hidden Markov models against brute force over all paths and TFP; Baum-Welch; the lessons on weather and letters."""
 
+import re
+
 import numpy as np
 import pytest
 from command import run
 
-from recipes import letters
+from recipes import lesson, letters
 from zoo.probability import hidden_markov_model as hmm
 
 MODEL = hmm.HiddenMarkovModel(
@@ -86,6 +88,19 @@ def test_a_baum_welch_step_is_the_expected_count_over_all_paths():
     np.testing.assert_allclose(likelihood, hmm.forward(MODEL, SYMBOLS)[1].sum(), rtol=1e-12)
 
 
+def test_a_state_that_is_never_visited_gets_equal_shares():
+    model = hmm.HiddenMarkovModel((1, 0), ((1, 0), (0.3, 0.7)), ((0.2, 0.3, 0.5), (0.6, 0.2, 0.2)))
+    following, _ = hmm.baum_welch_step(model, [[0, 1, 2, 2]])
+    np.testing.assert_allclose(following.transitions, [[1, 0], [0.5, 0.5]])
+    np.testing.assert_allclose(following.emissions, [[0.25, 0.25, 0.5], [1 / 3, 1 / 3, 1 / 3]])
+
+
+def test_first_guesses_have_a_favourite_successor():
+    for seed in range(4):
+        moves = hmm.first_guess(3, 5, seed).transitions
+        assert (moves[np.arange(3), (np.arange(3) + seed) % 3] > 0.5).all()
+
+
 def test_the_likelihood_never_falls_and_the_model_is_found_again():
     true = hmm.HiddenMarkovModel((0.5, 0.5), ((0.9, 0.1), (0.2, 0.8)), ((0.7, 0.2, 0.1), (0.1, 0.1, 0.8)))
     symbols = hmm.sample(true, 40, 100, seed=3)
@@ -165,6 +180,10 @@ def test_the_weather_lesson_answers_by_its_settings(tmp_path):
     assert code == 0, err
     other = run(tmp_path, *smoke, "--stay", "0.6", "--ice-creams", "3", "1", "1", "3", "--folder", "other")[1]
     assert all(first != second for first, second in zip(answers(out), answers(other), strict=True))
+    alpha = np.array([0.5, 0.5]) * (0.7, 0.1)
+    for emitted in ((0.1, 0.6), (0.2, 0.3)):  # three ice creams, then two
+        alpha = alpha @ [[0.8, 0.2], [0.2, 0.8]] * emitted
+    assert f"after {np.log(5e-324) / np.log(alpha.sum()) * 3:.0f} days like these" in out
     for words, sentence in (
         (("--stay", "1.2"), "--stay must be a probability from 0 to 1, got 1.2"),
         (("--ice-creams", "1", "4"), "--ice-creams must be from 1 to 3 on every day"),
@@ -176,7 +195,7 @@ def test_the_weather_lesson_answers_by_its_settings(tmp_path):
     assert not (tmp_path / "bad").exists()
 
 
-def test_vowels_and_consonants_separate():
+def test_vowels_and_consonants_separate(tmp_path, capsys):
     """On words of turns of vowel and consonant the two states must find them, and `separate` must say so."""
     random = np.random.default_rng(0)
     consonants = [letter for letter in letters.ALPHABET[1:] if letter not in letters.VOWELS]
@@ -185,6 +204,13 @@ def test_vowels_and_consonants_separate():
     assert rows.shape == (40, 64)
     fitted, _ = hmm.baum_welch(hmm.first_guess(2, 27, seed=1), rows, 100)
     shares, owners, kinds = letters.separate(fitted, rows)
+    letters.tell_states(lesson.Lesson("letters", tmp_path / "new"), fitted, rows)
+    out = capsys.readouterr().out
+    assert "5 of 5 vowels" in out and "21 of 21 consonants" in out
+    no_z = np.where(rows == letters.ALPHABET.index("z"), letters.ALPHABET.index("b"), rows)
+    letters.tell_states(lesson.Lesson("letters", tmp_path / "no_z"), fitted, no_z)
+    out = capsys.readouterr().out
+    assert "20 of 20 consonants" in out and "z" not in "".join(re.findall(r"state \d .* (\S+)$", out, re.MULTILINE))
     np.testing.assert_allclose(shares.sum(), 1)
     assert sorted(kinds.tolist()) == [False, True]
     assert [letter for letter in letters.ALPHABET[1:] if kinds[owners[letters.ALPHABET.index(letter)]]] == list("aeiou")

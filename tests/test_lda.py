@@ -83,6 +83,19 @@ def test_topics_and_shares_are_found_again():
     assert np.abs(lda.as_rows(gamma)[:, found_index] - shares).mean() < 0.08
 
 
+def test_a_first_guess_has_documents_of_every_kind():
+    kinds = np.repeat(np.eye(3) * 20, 15, axis=0)
+    for seed in range(10):
+        assert set(lda.first_guess(kinds, 3, seed).argmax(axis=1)) == {0, 1, 2}
+
+
+def test_inference_stops_when_every_document_stands_still(corpus):
+    gamma, _ = lda.infer(corpus[0], np.log(TOPICS), ALPHA, tolerance=1e-3)
+    following, _ = lda.infer(corpus[0], np.log(TOPICS), ALPHA, gamma, most=1)
+    change = np.abs(following - gamma).mean(axis=1)
+    assert 1e-6 < change.max() < 1e-3  # and not much later
+
+
 def test_halves_are_two_halves(corpus):
     first, second = lda.halves(corpus[0], seed=3)
     np.testing.assert_array_equal(first + second, corpus[0])
@@ -155,6 +168,7 @@ def test_the_lesson_answers_by_its_settings_and_refuses_bad_ones(tmp_path, monke
     for words, sentence in (
         (("--alpha", "0"), "--alpha must be above 0"),
         (("--topics", "0"), "--topics must be at least 1, got 0"),
+        (("--preset", "smoke", "--more-topics", "25"), "--topics and --more-topics must be at most 24"),
         (("--corpus", "newsgroups"), "the 20 newsgroups are not in"),
     ):
         code, _, err = run(tmp_path, "lda", *words, "--folder", "bad")

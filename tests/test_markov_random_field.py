@@ -1,5 +1,7 @@
 """Markov random fields against enumeration, Kaufman, Onsager and Yang; detailed balance; pictures freed of noise."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -41,6 +43,13 @@ def test_the_potts_energy_by_hand():
     labels = np.array([[0, 0, 2], [1, 0, 2]])
     assert mrf.energy(mrf.potts(2, 3, 3, 10.0, periodic=False), labels) == -30.0  # two down, one to the right
     assert mrf.energy(mrf.potts(2, 3, 3, 10.0), labels) == -50.0  # and the two down counted again, around the torus
+
+
+def test_the_order_by_hand():
+    labels = np.array([[0, 0, 2], [1, 0, 2]])
+    np.testing.assert_allclose(mrf.order(labels, 3), (3 * 3 / 6 - 1) / 2, rtol=1e-6)
+    magnetisation = np.mean(2 * (labels // 2) - 1)
+    np.testing.assert_allclose(mrf.order(labels // 2, 2), abs(magnetisation), rtol=1e-6)
 
 
 def test_conditionals_are_those_of_the_joint_distribution():
@@ -179,6 +188,7 @@ def test_bad_settings_are_one_sentence(tmp_path):
         (("--noise", "0.5"), "--noise must be a probability above 0 and below 0.5, got 0.5"),
         (("--chains", "1"), "--chains must be from 2 to 1000"),
         (("--dataset", "folder:none"), "there is no folder none"),
+        (("--image-size", "1"), "must have sides of at least 2, got (1, 1, 1)"),
     ):
         code, _, err = run(tmp_path, "markov_random_field", *words, "--folder", "bad")
         assert (code, err.count("\n")) == (2, 1) and sentence in err, err
@@ -190,6 +200,7 @@ def test_the_lesson_answers_by_its_settings(tmp_path):
     smoke = ("markov_random_field", "--preset", "smoke", "--folder")
     code, out, err = run(tmp_path, *smoke, "one")
     assert code == 0, err
-    other = run(tmp_path, *smoke, "two", "--size", "2", "--noise", "0.2", "--temperatures", "2.5", "3")[1]
+    other = run(tmp_path, *smoke, "two", "--size", "2", "--noise", "0.2", "--temperatures", "8", "9")[1]
+    assert re.search(r"widest error bar is at T = (8, 5.73|9, 6.73) from T_c", " ".join(other.split()))
     for first, second in zip(*(text.split("Answers")[1].splitlines()[2:5] for text in (out, other)), strict=True):
         assert first != second
