@@ -84,6 +84,7 @@ def run(config, resume=None):
             seed=config.seed,
         )
         schedule = keras.optimizers.schedules.CosineDecay(config.learning_rate, config.epochs * steps, alpha=0.01)
+        # The norm of each weight's gradient; of several replicas, that of each one's share, before they are added.
         model.compile(optimizer=keras.optimizers.Adam(schedule, clipnorm=100.0), jit_compile=run.jit_compile)
     grid = callbacks.SampleGrid(run.folder / "samples", lambda: model.generate(range(100)).numpy())
     watch = runner.watch(run, lambda count: model.generate(range(count)).numpy(), data, steps)

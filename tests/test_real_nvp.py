@@ -81,7 +81,7 @@ def test_masks_take_turns(shape):
 
 @pytest.mark.parametrize("shape", [(2,), (5,), (4, 6, 2)])
 def test_steps_can_be_undone_and_log_dets_are_those_of_the_jacobians(shape):
-    model = make_bent(event_shape=shape, levels=None)
+    model = make_bent(scale=0.3, event_shape=shape, levels=None)
     size = int(np.prod(shape))
     x = tf.random.normal((3, *shape), seed=2)
     for step in real_nvp.flow(model.average_networks, shape):
@@ -95,6 +95,19 @@ def test_steps_can_be_undone_and_log_dets_are_those_of_the_jacobians(shape):
         np.testing.assert_allclose(step.inverse(y + 0.0), x, atol=1e-4)
         np.testing.assert_allclose(step.inverse_log_det_jacobian(y + 0.0), -log_det, rtol=1e-3, atol=1e-4)
         x = y + 0.0  # a new tensor: TFP remembers the old one's way
+
+
+def test_a_coupling_network_looks_as_far_to_all_sides():
+    """Four convolutions of 3x3 reach four pixels."""
+    network = real_nvp.make_coupling_network((13, 13, 1), 3, halved=False)
+    network.set_weights([np.ones_like(weight) for weight in network.get_weights()])
+    kept = tf.Variable(tf.ones((1, 13, 13, 1)))
+    with tf.GradientTape() as tape:
+        middle = network(kept)[1][0, 6, 6, 0]
+    slopes = tape.gradient(middle, kept)[0, :, :, 0].numpy()
+    np.testing.assert_array_equal(np.argwhere(slopes > 0).min(axis=0), [2, 2])
+    np.testing.assert_array_equal(np.argwhere(slopes > 0).max(axis=0), [10, 10])
+    np.testing.assert_allclose(slopes, slopes[::-1, ::-1])
 
 
 def test_log_prob_is_the_noise_s_plus_the_stretching():

@@ -66,8 +66,8 @@ def make_coupling_network(event_shape, width, halved):
     else:
         height, columns, channels = event_shape
         strides, filters = (2, 8 * channels) if halved else (1, 2 * channels)
-        x = layers.Conv2D(width, 2 + strides - 1, strides=strides, padding="same", activation="relu")(kept)
-        x = layers.Conv2D(width, 3, padding="same", activation="relu")(x)  # (B, H/2, W/2, width)
+        x = layers.Conv2D(width, 3, strides=strides, padding="same", activation="relu")(kept)
+        x = layers.Conv2D(width, 3, padding="same", activation="relu")(x)  # (B, H, W, width), or H/2 and W/2
         x = x + layers.Conv2D(width, 3, padding="same", activation="relu")(x)
         x = layers.Conv2D(filters, 3, padding="same", kernel_initializer="zeros", dtype="float32")(x)
         if halved:
