@@ -222,15 +222,28 @@ EXAMPLE = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "in
         ("{", "TF_CONFIG cannot be read"),
         ("[]", "TF_CONFIG cannot be read"),
         (json.dumps({"cluster": EXAMPLE["cluster"]}), "TF_CONFIG cannot be read"),
+        (json.dumps(EXAMPLE | {"task": {"type": "worker", "index": 0.5}}), "TF_CONFIG cannot be read"),
+        (json.dumps(EXAMPLE | {"cluster": {"worker": 2}}), "TF_CONFIG cannot be read"),
+        (json.dumps(EXAMPLE | {"cluster": {"chief": ["c:1"], "worker": ["a:1"]}}), "has the jobs chief, worker"),
+        (json.dumps(EXAMPLE | {"task": {"type": "worker", "index": -1}}), "no worker of this task's index among 2"),
         (json.dumps(EXAMPLE | {"task": {"type": "worker", "index": 2}}), "no worker of this task's index among 2"),
         (json.dumps(EXAMPLE | {"task": {"type": "evaluator", "index": 0}}), "no worker of this task's index"),
     ],
 )
 def test_a_wrong_tf_config_is_refused(text, sentence):
     distribution.check_tf_config(json.dumps(EXAMPLE))
+    distribution.check_tf_config(json.dumps(EXAMPLE | {"cluster": {"worker": ["10.0.0.1:65535", "[::1]:2222"]}}))
     with pytest.raises(ValueError, match=sentence) as caught:
         distribution.check_tf_config(text)
     assert '"worker": ["host0:2222", "host1:2222"]' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "workers", ["host0:2222", ["a:1", "a:1"], ["a:1", "b"], ["a:1", "b:65536"], ["a:1", "http://b:1"], ["a:1", None]]
+)
+def test_every_worker_needs_an_address_of_its_own(workers):
+    with pytest.raises(ValueError, match=r"^TF_CONFIG needs another host:port for each worker"):
+        distribution.check_tf_config(json.dumps(EXAMPLE | {"cluster": {"worker": workers}}))
 
 
 def test_an_unknown_strategy_is_refused():

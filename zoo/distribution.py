@@ -10,6 +10,7 @@ out is in `zoo.datasets.images.training_batches`.
 
 import json
 import os
+import re
 
 import tensorflow as tf
 
@@ -59,15 +60,25 @@ def check_tf_config(text):
         raise ValueError(f"--strategy multi_worker needs the environment variable TF_CONFIG, such as {example}")
     try:
         config = json.loads(text)
-        workers = config["cluster"]["worker"]
-        task = config["task"]
-        right = task["type"] == "worker" and 0 <= int(task["index"]) < len(workers)
+        jobs = list(config["cluster"])
+        workers = list(config["cluster"]["worker"])
+        kind = config["task"]["type"]
+        index = int(str(config["task"]["index"]))
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"TF_CONFIG cannot be read: it should look like {example}") from error
-    if not right:
+    if jobs != ["worker"]:
+        raise ValueError(f"TF_CONFIG has the jobs {', '.join(jobs)}, but all hosts are workers: such as {example}")
+    if not all(_is_address(worker) for worker in workers) or len(set(workers)) < len(workers):
+        raise ValueError(f"TF_CONFIG needs another host:port for each worker: it should look like {example}")
+    if kind != "worker" or not 0 <= index < len(workers):
         raise ValueError(
             f"TF_CONFIG has no worker of this task's index among {len(workers)}: it should look like {example}"
         )
+
+
+def _is_address(worker):
+    host, _, port = worker.rpartition(":") if isinstance(worker, str) else ("", "", "")
+    return re.fullmatch(r"[^\s/]+", host) and re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) < 65536
 
 
 def check_batch(strategy, size):
