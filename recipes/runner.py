@@ -163,22 +163,26 @@ def fit(run, model, batches, steps, callbacks=()):
     from zoo import distribution, export, training
 
     chief = distribution.is_chief(run.strategy)
-    if chief:
-        run.folder.mkdir(parents=True, exist_ok=run.goes_on)  # another run may have made it meanwhile
-        print(f"run folder: {run.folder}")
     finished = training.restore(model, run.checkpoints)
     if not distribution.same_everywhere(run.strategy, finished):
         raise ValueError(
             f"the hosts find different checkpoints in {run.folder}: it has to be one folder that all share"
         )
-    if finished:
-        print(f"resumed after epoch {finished} of {run.config.epochs}")
+    trained = finished >= run.config.epochs
     everything = [training.StopOnNaN()]
     if chief:
+        run.folder.mkdir(parents=True, exist_ok=run.goes_on)  # another run may have made it meanwhile
         log = training.EpochLog(run.log, finished, run.config.seconds)
         export.write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
+        print(f"run folder: {run.folder}")
+        trained = trained or (finished > 0 and log.is_over)
         everything = [log, *everything, *_tensorboard(run), *callbacks, training.Checkpoints(run.checkpoints)]
-    if finished < run.config.epochs:
+    if finished:
+        print(f"resumed after epoch {finished} of {run.config.epochs}")
+    if trained and chief:
+        for callback in callbacks:
+            callback.on_train_end()  # which a run that was killed after its last checkpoint has not come to
+    if not trained:
         with _hint_at_resume(run):
             model.fit(
                 _shared_out(run.strategy, batches, finished),

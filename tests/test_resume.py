@@ -80,6 +80,23 @@ def test_a_run_without_its_log_is_left_as_it_is(two_epochs, tmp_path):
     assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("content", [b"epoch,seconds\n1\n", b"epoch,loss\n1,2\n", b"epoch,seconds\n1,\xff\n"])
+def test_a_damaged_log_is_a_sentence(content, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{path} is damaged: start again without --resume$"):
+        training.EpochLog(path, finished=1)
+    assert path.read_bytes() == content
+
+
+def test_a_run_killed_after_its_last_checkpoint_lacks_nothing(two_epochs, tmp_path, no_converter):
+    copy = Path(shutil.copytree(two_epochs, tmp_path / "run"))
+    (copy / "samples.gif").unlink()  # the last that training writes
+    run(tmp_path, "dcgan", "--resume", "run")
+    assert (copy / "samples.gif").read_bytes() == (two_epochs / "samples.gif").read_bytes()
+    assert_same_checkpoint(checkpoint_of(copy, 2), checkpoint_of(two_epochs, 2))
+
+
 def test_a_finished_run_goes_on_with_more_epochs(tmp_path):
     code, _, err = run(tmp_path, "classifier", "--preset", "smoke", "--folder", "run")
     assert code == 0, err
@@ -100,6 +117,9 @@ def test_seconds_stop_after_the_epoch_in_which_they_are_over(tmp_path):
     assert epochs_in_log(only_run(tmp_path)) == [1]
     card = json.loads((only_run(tmp_path) / "evaluator" / "digits.json").read_text())
     assert card["training"]["epochs"] == 1
+    code, _, err = run(tmp_path, "classifier", "--resume", str(only_run(tmp_path)))
+    assert code == 0, err
+    assert epochs_in_log(only_run(tmp_path)) == [1]  # they were over
 
 
 def test_control_c_leaves_a_run_that_can_be_resumed(tmp_path, no_converter):
@@ -126,9 +146,9 @@ def test_control_c_leaves_a_run_that_can_be_resumed(tmp_path, no_converter):
     newest = int(training.checkpoints(run_folder / "checkpoints")[0].name[6:11])
     assert all(np.isfinite(array).all() for array in checkpoint_of(run_folder, newest).values())
     words = shlex.split(err.split("python -m recipes ")[1])
-    code, out, _ = run(tmp_path, *words, "--seconds", "0")
+    code, out, _ = run(tmp_path, *words, "--epochs", str(newest + 1))
     assert code == 2  # no converter
-    assert f"resumed after epoch {newest} of 3000" in out
+    assert f"resumed after epoch {newest} of {newest + 1}" in out
     assert epochs_in_log(run_folder) == list(range(1, newest + 2))
 
 

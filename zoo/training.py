@@ -152,18 +152,26 @@ class EpochLog(keras.callbacks.Callback):
         limit: stop after the epoch in which so many seconds are over; None sets no limit.
 
     Raises:
-        ValueError: when the file has fewer rows than epochs are finished.
+        ValueError: when the file has fewer rows than epochs are finished, or cannot be read.
     """
 
     def __init__(self, path, finished=0, limit=None):
         super().__init__()
         self.path = pathlib.Path(path)
         self.limit = limit
-        rows = read_log(self.path)[:finished] if finished else []
+        try:
+            rows = read_log(self.path)[:finished] if finished else []
+            self.seconds = float(rows[-1]["seconds"]) if rows else 0.0
+        except (ValueError, KeyError, TypeError, csv.Error) as error:
+            raise ValueError(f"{self.path} is damaged: start again without --resume") from error
         if len(rows) < finished:
             raise ValueError(f"{self.path} lacks some of the {finished} finished epochs: start again without --resume")
-        self.seconds = float(rows[-1]["seconds"]) if rows else 0.0
         self._write(rows)
+
+    @property
+    def is_over(self):
+        """Whether the seconds of the limit are."""
+        return self.limit is not None and self.seconds >= self.limit
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock."""
@@ -174,7 +182,7 @@ class EpochLog(keras.callbacks.Callback):
         self.seconds += time.perf_counter() - self.began
         losses = {name: float(value) for name, value in (logs or {}).items()}
         self._write([*read_log(self.path), {"epoch": epoch + 1, "seconds": round(self.seconds, 2), **losses}])
-        if self.limit is not None and self.seconds >= self.limit:
+        if self.is_over:
             self.model.stop_training = True
 
     def _write(self, rows):
