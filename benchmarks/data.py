@@ -67,6 +67,7 @@ def main(config):
     """Measure, print, save."""
     from zoo import tables
 
+    report.check(config, rounds=2, batches=1)
     times = report.interleaved(make_cases(config), config.rounds, config.batches)
     rows = {}
     for name in config.datasets:
@@ -90,6 +91,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    import tyro
-
-    main(tyro.cli(Config, description=__doc__))
+    report.run(main, Config, __doc__)

@@ -1,7 +1,9 @@
 """Milliseconds from a seed or a latent vector to one picture, by everything that can make one.
 
-python -m benchmarks.inference
-python -m benchmarks.inference --name vae_mnist --rounds 100
+    python -m benchmarks.inference
+    python -m benchmarks.inference --name vae_mnist --rounds 100
+
+"Keras" is the generator of a DCGAN of that width, untrained; all others are the exported model.
 """
 
 import subprocess
@@ -17,7 +19,7 @@ class Config:
     """Settings of the benchmark."""
 
     name: str = "dcgan_fashion_mnist"
-    """Of an export in exported/; the Keras network beside it has the layers of a DCGAN of its width."""
+    """Of an export in exported/ that makes pictures of a seed alone."""
     rounds: int = 100
     """Times that each case is measured."""
     cold_starts: int = 5
@@ -33,8 +35,11 @@ def make_cases(name):
     from edge import cards, runtime
     from zoo.gans import dcgan
 
-    folder = cards.EXPORTED / name
-    card = cards.read_card(folder)
+    folder = cards.find(name)
+    card = cards.card_of(name)
+    signature = card["signatures"].get("generate_from_seed", {"inputs": ()})
+    if not card["latent_dim"] or [value["name"] for value in signature["inputs"]] != ["seed"]:
+        raise ValueError(f"{name} does not make pictures of a seed alone, from a latent vector")
     z = np.random.default_rng(0).standard_normal((1, card["latent_dim"])).astype(np.float32)
     seed = np.array([3], np.int32)
     network = dcgan.make_generator((28, 28, 1), card["latent_dim"], card["config"]["width"])
@@ -71,13 +76,14 @@ def main(config):
     from edge import cards
     from zoo import tables
 
+    report.check(config, rounds=2, cold_starts=2)
     rows = {}
     for case, times in report.interleaved(make_cases(config.name), config.rounds).items():
         milliseconds, spread = report.median_and_spread(times["seconds"])
         rows[case] = {"ms": round(1000 * milliseconds, 3), "spread ms": round(1000 * spread, 3)}
     tables.print_scores(f"One picture of {config.name}", rows)
 
-    folder = cards.EXPORTED / config.name
+    folder = cards.find(config.name)
     programs = {
         "SavedModel": "import tensorflow as tf; m = tf.saved_model.load('{}/saved_model'); "
         "print(m.signatures['generate_from_seed'](seed=tf.constant([3]))['image'].numpy().mean())",
@@ -100,6 +106,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    import tyro
-
-    main(tyro.cli(Config, description=__doc__))
+    report.run(main, Config, __doc__)

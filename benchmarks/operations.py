@@ -75,6 +75,7 @@ def main(config):
     """Record, print, save."""
     from zoo import tables
 
+    report.check(config, batch_size=1, steps=1)
     milliseconds, calls = record(config)
     whole = sum(milliseconds.values())
     kinds = collections.Counter()
@@ -101,6 +102,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    import tyro
-
-    main(tyro.cli(Config, description=__doc__))
+    report.run(main, Config, __doc__)

@@ -38,7 +38,9 @@ def train(recipe, preset, precision, seed):
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch) / "run"
         words = ["--preset", preset, "--precision", precision, "--seed", str(seed), "--folder", folder]
-        subprocess.run([sys.executable, "-m", "recipes", recipe, *words], check=True, capture_output=True)
+        child = subprocess.run([sys.executable, "-m", "recipes", recipe, *words], capture_output=True, text=True)
+        if child.returncode:
+            raise ValueError(f"{recipe} ended with code {child.returncode}: {child.stderr.strip()}")
         card = json.loads((folder / "export" / "card.json").read_text())
         quality = card["files"]["fp32"]["quality"]
         with open(folder / "log.csv", newline="") as file:
@@ -81,6 +83,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    import tyro
-
-    main(tyro.cli(Config, description=__doc__))
+    report.run(main, Config, __doc__)

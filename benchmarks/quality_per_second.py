@@ -215,7 +215,7 @@ def main(config):
 
     unknown = set(config.contenders) - set(CONTENDERS)
     if unknown:
-        sys.exit(f"error: unknown contender {unknown.pop()!r}: known are {', '.join(CONTENDERS)}")
+        raise ValueError(f"unknown contender {unknown.pop()!r}: known are {', '.join(CONTENDERS)}")
     result = f"quality_per_second_{config.dataset}"
     curves = {name: [] for name in CONTENDERS}
     if config.add:
@@ -240,6 +240,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    import tyro
-
-    main(tyro.cli(Config, description=__doc__))
+    report.run(main, Config, __doc__)

@@ -8,9 +8,40 @@ import subprocess
 import sys
 import time
 
+from edge import command
 from zoo import hardware
 
 RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def run(main, settings, description):
+    """Run a benchmark's command line; a mistake is one sentence, and the program ends with code 2.
+
+    Args:
+        main: function of the settings.
+        settings: class of the settings.
+        description: for --help.
+    """
+    import tyro
+
+    code = command.run(main, tyro.cli(settings, description=description))
+    if code:
+        sys.exit(code)
+
+
+def check(config, **least):
+    """Refuse numbers that are too small, before anything is measured.
+
+    Args:
+        config: settings of a benchmark.
+        **least: name of a setting -> the least that it may be; medians and quartiles need two rounds.
+
+    Raises:
+        ValueError: one sentence.
+    """
+    for name, smallest in least.items():
+        if not getattr(config, name) >= smallest:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least {smallest}, got {getattr(config, name)}")
 
 
 def interleaved(cases, rounds, repeats=1):

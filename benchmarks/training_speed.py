@@ -186,6 +186,7 @@ def main(config):
     """Measure, print, save; or run the steps of one case."""
     from zoo import tables
 
+    report.check(config, rounds=2, steps=1, batch_size=max(CRITIC_STEPS.values()))
     models = [config.only] if config.only else list(LATENT)
     if config.case is not None:
         step = make_cases(config.only, batch_of(config.only, config))[config.case]()
@@ -211,6 +212,4 @@ def main(config):
 
 
 if __name__ == "__main__":
-    import tyro
-
-    main(tyro.cli(Config, description=__doc__))
+    report.run(main, Config, __doc__)
