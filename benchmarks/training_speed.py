@@ -119,19 +119,19 @@ def torch_step(model, batch_size, half):
 def flops(model, batch_size):
     """Multiplications and additions of the convolutions and dense layers of a step, from the shapes.
 
-    A pass forward costs 2 times the multiplications, a pass with gradients 3 times that, a slope that is differentiated
-    once more 6 times. DCGAN's step has one pass of G without gradients, one with, and three of D with gradients; a
-    WGAN's has for each fifth of the batch one of G without and two of D with gradients, and in the end one of each
-    with; the VAE's one of each network.
+    A pass forward costs 2 times the multiplications, a pass with gradients 3 times that, one whose weights get none 2
+    times, a slope that is differentiated once more 6 times. DCGAN's step has one pass of G without gradients, one with,
+    two of D with gradients and one through which G gets its own; a WGAN's has for each fifth of the batch one of G
+    without and two of D with gradients, and in the end G's own; the VAE's one of each network.
     """
     w = WIDTH
     up = LATENT[model] * 49 * 4 * w + 49 * 16 * 4 * w * 2 * w + 196 * 16 * 2 * w * w + 784 * 9 * w
     outputs = 2 * LATENT[model] if model == "vae" else 1
     down = 196 * 16 * w + 49 * 16 * w * 2 * w + 16 * 16 * 2 * w * 4 * w + 16 * 4 * w * outputs
     passes = {
-        "dcgan": 4 * up + 9 * down,
-        "wgan": up + 6 * down + (3 * up + 3 * down) / 5,
-        "wgan_gp": up + 12 * down + (3 * up + 3 * down) / 5,
+        "dcgan": 4 * up + 8 * down,
+        "wgan": up + 6 * down + (3 * up + 2 * down) / 5,
+        "wgan_gp": up + 12 * down + (3 * up + 2 * down) / 5,
         "vae": 3 * up + 3 * down,
     }[model]
     return 2 * batch_size * passes
