@@ -55,19 +55,30 @@ def zoo_step(model, batch_size, precision):
     import keras
 
     from zoo.autoencoders import vae
-    from zoo.gans import dcgan, wgan, wgan_gp
+    from zoo.gans import wgan, wgan_gp
 
     keras.config.set_dtype_policy(precision)
     if model == "dcgan":
-        trained = dcgan.DCGAN((28, 28, 1), LATENT[model], WIDTH, WIDTH, seed=0)
-        trained.compile(adam(0.5), adam(0.5))
-    elif model in CRITIC_STEPS:
+        return dcgan_step(batch_size, precision, WIDTH)
+    if model in CRITIC_STEPS:
         make = wgan.WGAN if model == "wgan" else wgan_gp.WGANGP
         trained = make((28, 28, 1), LATENT[model], WIDTH, WIDTH, n_critic=CRITIC_STEPS[model], seed=0)
         trained.compile(adam(0.0), adam(0.0))
     else:
         trained = vae.VAE((28, 28, 1), LATENT[model], WIDTH, WIDTH, seed=0)
         trained.compile(adam(0.9))
+    return compiled(trained, batch_size)
+
+
+def dcgan_step(batch_size, precision, width, **settings):
+    """The step of the zoo's DCGAN of a width; further settings are those of `keras.Model.compile`."""
+    import keras
+
+    from zoo.gans import dcgan
+
+    keras.config.set_dtype_policy(precision)
+    trained = dcgan.DCGAN((28, 28, 1), LATENT["dcgan"], width, width, seed=0)
+    trained.compile(adam(0.5), adam(0.5), **settings)
     return compiled(trained, batch_size)
 
 

@@ -163,6 +163,9 @@ def fit(run, model, batches, steps, callbacks=()):
     from zoo import distribution, export, training
 
     chief = distribution.is_chief(run.strategy)
+    if chief:
+        run.folder.mkdir(parents=True, exist_ok=run.goes_on)  # another run may have made it meanwhile
+        print(f"run folder: {run.folder}")
     finished = training.restore(model, run.checkpoints)
     if not distribution.same_everywhere(run.strategy, finished):
         raise ValueError(
@@ -171,10 +174,8 @@ def fit(run, model, batches, steps, callbacks=()):
     trained = finished >= run.config.epochs
     everything = [training.StopOnNaN()]
     if chief:
-        run.folder.mkdir(parents=True, exist_ok=run.goes_on)  # another run may have made it meanwhile
         log = training.EpochLog(run.log, finished, run.config.seconds)
         export.write_json(run.folder / "config.json", {"recipe": run.recipe, **dataclasses.asdict(run.config)})
-        print(f"run folder: {run.folder}")
         trained = trained or (finished > 0 and log.is_over)
         everything = [log, *everything, *_tensorboard(run), *callbacks, training.Checkpoints(run.checkpoints)]
     if finished:

@@ -11,7 +11,17 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.framework import ops
 
-from benchmarks import data, examples, inference, operations, plain_keras, quality_per_second, report, training_speed
+from benchmarks import (
+    data,
+    examples,
+    inference,
+    levers,
+    operations,
+    plain_keras,
+    quality_per_second,
+    report,
+    training_speed,
+)
 from zoo.autoencoders import vae
 from zoo.gans import dcgan, wgan, wgan_gp
 
@@ -143,6 +153,7 @@ def test_examples_have_the_published_sizes():
         (data, {"batches": 0}, "--batches must be at least 1, got 0"),
         (data, {"datasets": ("digit",)}, "there is no data set 'digit'"),
         (operations, {"steps": 0}, "--steps must be at least 1, got 0"),
+        (levers, {"rounds": 1}, "--rounds must be at least 2, got 1"),
         (inference, {"cold_starts": 1}, "--cold-starts must be at least 2, got 1"),
         (inference, {"name": "cgan_mnist"}, "cgan_mnist does not make pictures of a seed alone"),
         (quality_per_second, {"contenders": ("zoo",)}, "unknown contender 'zoo': known are zoo DCGAN"),
