@@ -57,6 +57,7 @@ class Config(runner.TrainingOptions):
     """Test pictures that are scored, and pictures that are drawn for the scores of sampling."""
 
 
+PRIOR_PICTURES = 20_000  # at most so many training pictures does the mixture see
 PRESETS = {
     "digits": Config(),
     "smoke": Config(
@@ -102,7 +103,7 @@ def run(config, resume=None):
     pixels = int(np.prod(data.image_shape))
     if config.bottlenecks and max(config.bottlenecks) >= min(pixels, len(data.train.images)):
         raise ValueError(f"--bottlenecks must be less than the {pixels} pixels and the training pictures there are")
-    pictures = len(data.train.images)
+    pictures = min(len(data.train.images), PRIOR_PICTURES)
     if not 1 <= config.prior_components <= pictures:
         raise ValueError(f"--prior-components must be 1 to the {pictures} pictures, got {config.prior_components}")
     steps = images.steps_per_epoch(data.train, config.batch_size)
@@ -289,7 +290,7 @@ def _sampling(path, config, data, model, batches):
     from zoo.datasets import images
 
     random = np.random.default_rng(config.seed)
-    codes = _encode(model, images.to_float(data.train.images[:20_000]))  # (N, D)
+    codes = _encode(model, images.to_float(data.train.images[:PRIOR_PICTURES]))  # (N, D)
     shape = (config.samples, config.latent_dim)
     seeds = tf.range(config.samples)
     one, mixture = (priors.fit_mixture(codes, count, config.seed) for count in (1, config.prior_components))

@@ -73,6 +73,7 @@ class Config(runner.TrainingOptions):
     """Generated pictures that are scored."""
 
 
+PRIOR_PICTURES = 20_000  # at most so many training pictures does the mixture see
 REAL = {"epochs": 14, "batch_size": 128, "latent_dim": 16, "width": 32, "encoder_width": 32, "prior_components": 100}
 PRESETS = {
     "digits": Config(samples=1000),
@@ -113,7 +114,7 @@ def run(config, resume=None):
     from zoo.datasets import images
 
     data = images.load(config.dataset, config.image_size, config.channels)
-    pictures = len(data.train.images)
+    pictures = min(len(data.train.images), PRIOR_PICTURES)
     if config.prior_components > pictures:
         raise ValueError(f"--prior-components must be at most the {pictures} pictures, got {config.prior_components}")
     if len(data.test.images) < 2:
@@ -200,13 +201,13 @@ def run(config, resume=None):
 
 
 def _fit_prior(model, data, config):
-    """Fit the mixture to one latent vector of each of (at most) 20,000 training pictures."""
+    """Fit the mixture to one latent vector of each of (at most) `PRIOR_PICTURES` training pictures."""
     import numpy as np
 
     from zoo.autoencoders import priors
     from zoo.datasets import images
 
-    pictures = images.to_float(data.train.images[:20_000])
+    pictures = images.to_float(data.train.images[:PRIOR_PICTURES])
     mean, log_variance = model.encoder_average.predict(pictures, batch_size=500, verbose=0)
     noise = np.random.default_rng(config.seed).standard_normal(mean.shape)
     return priors.fit_mixture(mean + np.exp(0.5 * log_variance) * noise, config.prior_components, config.seed)

@@ -1,6 +1,7 @@
 """A mistake gets one sentence, exit code 2 and no traceback, and leaves nothing half-written: recipes."""
 
 import dataclasses
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -207,6 +208,13 @@ def test_a_vae_of_too_few_pictures_to_show_its_latent_space(sentence_of, empty_f
     sentence = sentence_of(*VAE, "--dataset", "folder:own", "--batch-size", "7", "--prior-components", "2")
     assert sentence == "the figures of the latent space take 2 test pictures or more: a folder needs 20 pictures"
     assert [path.name for path in empty_folder.iterdir()] == ["own"]
+
+
+@pytest.mark.parametrize("recipe", ["vae", "autoencoder"])
+def test_a_mixture_has_no_more_components_than_it_sees_pictures(recipe, sentence_of, empty_folder, monkeypatch):
+    monkeypatch.setattr(importlib.import_module(f"recipes.{recipe}"), "PRIOR_PICTURES", 40)
+    assert "the 40 pictures, got 41" in sentence_of(recipe, "--preset", "smoke", "--prior-components", "41")
+    assert list(empty_folder.iterdir()) == []  # and nothing was trained
 
 
 def test_a_classifier_of_one_class(sentence_of, empty_folder):
