@@ -367,30 +367,6 @@ np.savez(
     np.testing.assert_allclose(outputs["log_variance"], log_variance, atol=1e-4)
 
 
-def test_remake_makes_the_same_bytes(gan, tmp_path, monkeypatch):
-    copy = Path(shutil.copytree(gan.folder, tmp_path / "tiny_gan"))
-    before = contents(copy)
-    for precision in ("fp16", "int8"):
-        (copy / f"tiny_gan_{precision}.tflite").unlink()
-    with pytest.raises(ValueError, match=r"not on disk: `python -m zoo\.export remake .*tiny_gan` makes it"):
-        runtime.load(copy, "int8")
-    monkeypatch.chdir(tmp_path)
-    assert export.remake("tiny_gan") == ["tiny_gan.tflite", "tiny_gan_fp16.tflite", "tiny_gan_int8.tflite"]
-    assert contents(copy) == before  # without the dynamic file, which the card does not ship
-
-
-def test_remake_keeps_the_files_of_which_the_card_states_other_bytes(gan, tmp_path):
-    copy = Path(shutil.copytree(gan.folder, tmp_path / "tiny_gan"))
-    (copy / "tiny_gan_int8.tflite").unlink()
-    card = (copy / "card.json").read_text()
-    (copy / "card.json").write_text(card.replace(gan.card["files"]["fp32"]["sha256"], "0" * 64))
-    (copy / "tiny_gan.tflite").write_bytes(b"what was there")
-    with pytest.raises(ValueError, match=r"^tiny_gan\.tflite did not come out as the card states.*tensorflow 2"):
-        export.remake(copy)
-    assert (copy / "tiny_gan.tflite").read_bytes() == b"what was there"
-    assert (copy / "tiny_gan_int8.tflite").exists()  # the others landed
-
-
 def test_rows_of_dense_layers_have_scales_where_these_are_small():
     # 12 bytes a row and signature, 1 byte a weight: (100 + 784) rows of 2 signatures are 21 KB of 88 KB, or of 884 KB.
     assert not tflite.rows_may_have_scales([(99, 100), (100,), (100, 784), (784,)], 2)

@@ -8,6 +8,7 @@ metrics.py                how good are the samples?
 callbacks.py              sample grids and curves while a model trains
 signatures.py             what an exported file can be asked
 export.py, tflite.py      networks become SavedModel, TFLite files and a card
+drift.py                  does a file compute what it was made of?
 
 Importing the zoo imports none of them: ask for the one you want,
 `from zoo.gans.dcgan import DCGAN`.
