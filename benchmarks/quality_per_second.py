@@ -14,6 +14,7 @@ that are drawn evenly.
 import dataclasses
 import json
 import os
+import pathlib
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from benchmarks import report
+from zoo import hardware
 
 CONTENDERS = ("zoo DCGAN", "zoo VAE", "zoo cGAN", "keras.io cGAN", "keras.io WGAN-GP", "PyTorch-GAN DCGAN")
 
@@ -43,7 +45,9 @@ class Config:
     contenders: tuple[str, ...] = CONTENDERS
     """Who takes part."""
     add: bool = False
-    """Keep the trainings that the results have, and add these."""
+    """Keep the trainings that the results have, which are to be of this machine, and add these."""
+    folder: pathlib.Path = report.RESULTS
+    """Where the results are written."""
     contender: str | None = None
     """Train this one here, and print a line of JSON a score: what the processes do."""
     began: float | None = None
@@ -206,6 +210,22 @@ def table_of(curves):
     return rows
 
 
+def earlier(path):
+    """The results that others are added to.
+
+    Raises:
+        ValueError: when there are none, or another machine found them: seconds of two machines cannot be compared.
+    """
+    if not path.exists():
+        raise ValueError(f"--add: there is no {path}")
+    results = json.loads(path.read_text())
+    if results["machine"] != hardware.machine():
+        raise ValueError(
+            f"--add: {path} is of {results['machine']}, this is {hardware.machine()}: take another --folder"
+        )
+    return results
+
+
 def main(config):
     """Train every contender with every seed, print, save."""
     if config.contender is not None:
@@ -219,7 +239,7 @@ def main(config):
     result = f"quality_per_second_{config.dataset}"
     curves = {name: [] for name in CONTENDERS}
     if config.add:
-        curves |= json.loads((report.RESULTS / f"{result}.json").read_text())["curves"]
+        curves |= earlier(config.folder / f"{result}.json")["curves"]
     for seed in config.seeds:
         for name in config.contenders:
             words = ["--contender", name, "--seeds", str(seed), "--began", str(time.time())]
@@ -235,7 +255,7 @@ def main(config):
             curves[name].append([json.loads(line) for line in child.stdout.splitlines() if line.startswith("{")])
             print(f"{name}, seed {seed}: {curves[name][-1]}", flush=True)
             found = {"precision": config.precision, "table": table_of(curves), "curves": curves}
-            report.save(result, found, draw_curves(curves, config.dataset))
+            report.save(result, found, draw_curves(curves, config.dataset), config.folder)
     tables.print_scores(f"FID on {config.dataset}, median of the trainings", table_of(curves))
 
 

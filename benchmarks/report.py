@@ -86,20 +86,21 @@ def peak_memory(module, *words):
     return int(child.stdout.split()[-1]) // 1024
 
 
-def save(name, result, draw):
-    """Write results/<name>.json, with the machine, and the plot.
+def save(name, result, draw, folder=RESULTS):
+    """Write <name>.json, with the machine, and the plot.
 
     Args:
         name: of the benchmark.
         result: what JSON can hold.
         draw: function of a `matplotlib.figure.Figure`.
+        folder: for both.
     """
     import matplotlib.figure
 
-    RESULTS.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     result = {"machine": hardware.machine(), "load_at_the_end": os.getloadavg()[0], **result}
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     figure = matplotlib.figure.Figure(figsize=(8, 4), layout="constrained")
     draw(figure)
-    figure.savefig(RESULTS / f"{name}.png", dpi=110)
-    print(f"\n{result['machine']}\nwritten: {RESULTS / name}.json and .png")
+    figure.savefig(folder / f"{name}.png", dpi=110)
+    print(f"\n{result['machine']}\nwritten: {folder / name}.json and .png")

@@ -9,6 +9,7 @@ when it is there (pip install torch==2.13.0). Pictures are noise in memory: read
 """
 
 import importlib.util
+import pathlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +30,8 @@ class Config:
     """Times that each case is measured."""
     steps: int = 5
     """Steps that are measured together."""
+    folder: pathlib.Path = report.RESULTS
+    """Where the results are written."""
     case: str | None = None
     """Run a few steps of one case (of the model `only`) and nothing else: how its memory is measured."""
 
@@ -219,7 +222,7 @@ def main(config):
             axes.set_xlabel("images/s")
 
     name = f"training_speed_{config.only}" if config.only else "training_speed"
-    report.save(name, {"batch_size": config.batch_size, "rounds": config.rounds, **result}, draw)
+    report.save(name, {"batch_size": config.batch_size, "rounds": config.rounds, **result}, draw, config.folder)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmarks: what is compared is equal, what is counted is right, and a wrong setting is one sentence."""
 
+import dataclasses
 import importlib.util
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from benchmarks import (
     report,
     training_speed,
 )
+from zoo import hardware
 from zoo.autoencoders import vae
 from zoo.gans import dcgan, wgan, wgan_gp
 
@@ -112,6 +114,18 @@ def test_the_table_has_the_median_of_the_trainings():
     longer = [*runs[0], {"seconds": 398.0, "fid": 0.5, "steps": 2}]
     table = quality_per_second.table_of({"a": [longer, *runs[1:]], "b": []})
     assert table == {"a": {"200 s": 2.0, "400 s": 0.5, "trainings": 3}, "b": {"trainings": 0}}
+
+
+def test_trainings_of_two_machines_are_not_put_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "machine", lambda: "ENIAC")
+    report.save("quality_per_second_mnist", {"curves": {}}, lambda figure: None, tmp_path)
+    assert quality_per_second.earlier(tmp_path / "quality_per_second_mnist.json")["machine"] == "ENIAC"
+    monkeypatch.setattr(hardware, "machine", lambda: "abacus")
+    settings = quality_per_second.Config(dataset="mnist", add=True, folder=tmp_path)
+    with pytest.raises(ValueError, match="is of ENIAC, this is abacus: take another --folder"):
+        quality_per_second.main(settings)
+    with pytest.raises(ValueError, match=r"^--add: there is no .*nowhere"):
+        quality_per_second.main(dataclasses.replace(settings, folder=tmp_path / "nowhere"))
 
 
 @pytest.mark.parametrize("name", list(examples.EXAMPLES))
