@@ -7,12 +7,16 @@ CPU_INFO = pathlib.Path("/proc/cpuinfo")  # Linux
 
 
 def machine():
-    """CPU, cores and GPUs, in words."""
+    """CPU, cores, whether they have units for bfloat16, and GPUs, in words."""
     import tensorflow as tf
 
-    names = [line.split(":", 1)[1].strip() for line in cpu_info().splitlines() if line.startswith("model name")]
+    info = cpu_info()
+    names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
+    units = " with bfloat16 units" if has_bfloat16(info) else ""
     gpus = len(tf.config.list_physical_devices("GPU"))
-    return f"{names[0] if names else 'unknown CPU'}, {os.cpu_count()} cores, {f'{gpus} GPUs' if gpus else 'no GPU'}"
+    return (
+        f"{names[0] if names else 'unknown CPU'}, {os.cpu_count()} cores{units}, {f'{gpus} GPUs' if gpus else 'no GPU'}"
+    )
 
 
 def cpu_info():
