@@ -143,7 +143,9 @@ def test_samples_have_the_exact_probabilities():
     shape, levels = (2, 2), 2
     network = make_spread(shape, levels)
     pictures = all_pictures(shape, levels)
-    expected = np.exp(pixelcnn.log_likelihood(pictures, network(tf.one_hot(pictures, levels))).numpy().astype(np.float64))
+    expected = np.exp(
+        pixelcnn.log_likelihood(pictures, network(tf.one_hot(pictures, levels))).numpy().astype(np.float64)
+    )
     drawn = pixelcnn.make_sampler(network)(noise.uniform(tf.range(4000), 4)).numpy().reshape(-1, 4)
     counts = np.bincount(drawn @ [8, 4, 2, 1], minlength=16)
     assert stats.chisquare(counts, 4000 * expected / expected.sum()).pvalue > 1e-3
