@@ -44,7 +44,7 @@ def expected_log(dirichlet):
     return tf.math.digamma(dirichlet) - tf.math.digamma(tf.reduce_sum(dirichlet, axis=-1, keepdims=True))
 
 
-@tf.function(jit_compile=True)
+@tf.function(reduce_retracing=True)  # for any number of topics; compiling it for each takes longer than it saves
 def _infer(counts, log_topics, gamma, alpha, tolerance, most):
     """Equations 6 and 7 in turns, until gamma stands still; also sum_d n_dw phi_dwk, (K, V)."""
     topics = tf.exp(log_topics)
