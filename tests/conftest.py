@@ -1,4 +1,4 @@
-"""Settings of every test: quiet TensorFlow, no GPU, the same random numbers, float32."""
+"""Settings of every test: quiet TensorFlow, no GPU, one thread, the same random numbers, float32."""
 
 import os
 import pathlib
@@ -8,6 +8,8 @@ import pytest
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ[threads] = "1"  # pytest's workers fill the cores
 
 # `python -m pytest` puts the root on the path, `pytest` alone does not.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))

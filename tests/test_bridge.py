@@ -125,7 +125,7 @@ def test_answers_follow_the_question(tmp_path):
     [
         (["--points", "50"], "--points must be from 100 to 50000, got 50"),
         (["--couplings", "1"], "--couplings must be at least 2, got 1"),
-        (["--components", "5000"], "--components must be at most the 4000 points, got 5000"),
+        (["--components", "5000"], "--components must be at most the 3000 points, got 5000"),
         (["--noise", "0"], "--noise must be 0.02 to 1, got 0.0"),
         (["--query", "20", "0"], "--query must be two numbers between -10 and 10"),
     ],
